@@ -1,0 +1,122 @@
+/* intake.h: what every way in (milter, later SMTP ...) gives to the stages behind it, and what
+ * it takes back from them. A protocol file decodes its wire, calls the sink, and waits for
+ * finish(). It keeps nothing of the mail itself. */
+#ifndef CORDON_INTAKE_H
+#define CORDON_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct loop;
+struct intake_session;
+
+/* Who sends, as the MTA tells it. Strings are owned by the session, "" when unknown. */
+struct intake_client {
+	char address[64];   /* 192.0.2.1, 2001:db8::1 (no "IPv6:"), or "" */
+	uint16_t port;
+	char *name;         /* host name, "" when the MTA found none */
+	char *helo;
+	char *user;         /* authenticated user */
+	char *tls;          /* protocol version and cipher, "TLSv1.3 AES256-..." */
+	char *listener;     /* name of the listener in the configuration */
+};
+
+/* Most bytes of one string above; longer ones are cut. */
+#define INTAKE_STRING_MAX_BYTES 1024
+
+enum intake_action {
+	INTAKE_TEMPFAIL = 0, /* the zero is the safe one */
+	INTAKE_ACCEPT,
+	INTAKE_REJECT,
+	INTAKE_DISCARD,
+	INTAKE_HOLD,         /* the MTA's own quarantine */
+};
+
+struct intake_header_edit {
+	const char *name;
+	const char *value;   /* NULL: remove occurrence `index` of name (from 1) */
+	unsigned index;      /* when adding: ignored, the header goes to the top */
+};
+
+/* What the session is to answer for one mail. Borrowed for the call of finish(). */
+struct intake_reply {
+	enum intake_action action;
+	unsigned code;            /* 550, 451 */
+	const char *enhanced;     /* "5.7.1" */
+	const char *text;         /* one line, any bytes: the protocol makes it safe */
+	const char *hold_reason;
+	const struct intake_header_edit *edits; /* only when accepted or held */
+	size_t edit_count;
+};
+
+/* The stages behind. `mail` is what mail_begin returned. */
+struct intake_sink {
+	/* MAIL FROM. sender without angle brackets. args: ESMTP arguments, joined by blanks.
+	 * NULL: no room for another mail; the session answers this mail with 451. */
+	void *(*mail_begin)(void *ctx, struct intake_session *s, struct slice sender,
+	    struct slice args);
+	/* RCPT TO, accepted by the MTA so far. */
+	void (*mail_recipient)(void *mail, struct slice recipient);
+	void (*mail_set_queue_id)(void *mail, struct slice queue_id);
+	/* One header field, value as it came: with its leading blank when value_is_raw, folded
+	 * lines end in LF or CRLF. */
+	void (*mail_header)(void *mail, struct slice name, struct slice value, bool value_is_raw);
+	void (*mail_header_end)(void *mail);
+	/* Room for body bytes: a pointer to *ret_room > 0 bytes, at most want. NULL: nothing may
+	 * be stored; with *ret_room == 0 the session pauses reading until resume(), with
+	 * *ret_room == SIZE_MAX it reads and drops the rest of the body. */
+	uint8_t *(*mail_body_reserve)(void *mail, size_t want, size_t *ret_room);
+	void (*mail_body_commit)(void *mail, size_t len);
+	/* All is there: the session stops reading and waits for finish(). */
+	void (*mail_end)(void *mail);
+	/* The mail is over without an answer: abort, connection lost, timed out, or the answer
+	 * was sent. `delivered` tells that finish()'s answer went out whole. mail is dead now. */
+	void (*mail_close)(void *mail, bool delivered);
+	/* The session is over. Called once, last. */
+	void (*session_closed)(void *ctx, struct intake_session *s);
+};
+
+struct intake_env {
+	struct loop *loop;
+	const struct intake_sink *sink;
+	void *ctx;
+	unsigned idle_timeout_ms;  /* between commands */
+	unsigned io_timeout_ms;    /* inside a packet or a blocked write */
+	unsigned progress_ms;      /* between progress replies while a mail is with the sink */
+};
+
+/* The base of every session; a protocol's struct begins with it. */
+struct intake_session {
+	const struct intake_session_ops *ops;
+	struct intake_env *env;        /* borrowed: lives as long as the loop */
+	struct intake_client client;
+	struct intake_session *next, *prev; /* for the sink's list */
+};
+
+struct intake_session_ops {
+	/* The answer to the mail that mail_end() gave. Calls mail_close when it is written. */
+	void (*finish)(struct intake_session *s, const struct intake_reply *r);
+	/* Reading may go on after mail_body_reserve() asked for a pause. */
+	void (*resume)(struct intake_session *s);
+	/* End it now; open mails get mail_close(…, false). */
+	void (*close)(struct intake_session *s);
+	/* End it as soon as no mail is open: at once, or after the mail in progress. */
+	void (*drain)(struct intake_session *s);
+};
+
+/* How a protocol begins on an accepted connection. Takes over *fd (non-blocking). NULL when
+ * memory is refused; *fd is closed then too. client.listener is copied. */
+typedef struct intake_session *(*intake_start_fn)(struct intake_env *env, int *fd,
+    const char *listener);
+
+/* The table of protocols (intake_table.c): one row each. */
+struct intake_protocol {
+	const char *name; /* as `protocol` in the configuration */
+	intake_start_fn start;
+};
+const struct intake_protocol *intake_protocol_find(const char *name);
+
+#endif
