@@ -1,0 +1,45 @@
+/* budget.h: what one message may cost. One budget, shared by everything found inside it. */
+#ifndef CORDON_DECOMPOSE_BUDGET_H
+#define CORDON_DECOMPOSE_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct limits {
+	uint32_t depth;         /* levels of containers, the message is level 0 */
+	uint32_t mime_depth;    /* levels of multipart inside one entity */
+	uint32_t objects;       /* objects in all */
+	uint64_t output_bytes;  /* decoded bytes in all */
+	uint64_t held_bytes;    /* decoded bytes kept at one time */
+	uint32_t ratio;         /* one object's output bytes per input byte ... */
+	uint64_t ratio_floor_bytes; /* ... once its output passed this many bytes */
+	uint32_t cpu_ms;        /* CPU time for the whole message */
+	uint32_t entity_readings; /* readings of MIME entities in all */
+};
+
+/* The defaults, as configured when nothing is configured. */
+struct limits limits_get_default(void);
+
+struct budget {
+	struct limits limits;
+	uint32_t left_objects;
+	uint64_t left_bytes;
+	uint32_t left_entity_readings;
+	int64_t cpu_deadline_us; /* against clock_cpu_us() */
+	uint32_t ticks;          /* calls of budget_has_time() until the clock is read */
+	bool out_of_time;
+	uint64_t facts;          /* FACT_BIT()s of the limits that were met */
+};
+
+void budget_init(struct budget *b, const struct limits *l);
+/* Pay for want bytes of output of an object that has given output_before bytes so far out of
+ * input_bytes. False: used up, *ret_fact (enum fact) names the limit, nothing was paid. */
+bool budget_take_bytes(struct budget *b, uint64_t want, uint64_t output_before,
+    uint64_t input_bytes, int *ret_fact);
+bool budget_take_object(struct budget *b);
+bool budget_take_entity_reading(struct budget *b);
+/* False once the CPU time is spent. Cheap: the clock is read on one call in 64. Call it in
+ * every loop whose length a mail decides, about once per kilobyte of work. */
+bool budget_has_time(struct budget *b);
+
+#endif
