@@ -1,0 +1,58 @@
+/* reply.c: see reply.h. */
+#include "act/reply.h"
+
+#include "base/arena.h"
+#include "message/message.h"
+
+static const enum intake_action actions[] = {
+	[ACTION_TEMPFAIL] = INTAKE_TEMPFAIL,
+	[ACTION_REJECT] = INTAKE_REJECT,
+	[ACTION_HOLD] = INTAKE_HOLD,
+	[ACTION_DISCARD] = INTAKE_DISCARD,
+	[ACTION_ACCEPT] = INTAKE_ACCEPT,
+};
+
+static void
+edits_make(const struct config *c, const struct decision *d, struct message *m,
+    struct intake_reply *r)
+{
+	const char *names[] = { c->policy.header_name, c->policy.header_unscanned_name };
+	unsigned forged[2] = { 0 };
+	struct intake_header_edit *edits;
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2 && d->remove_forged; i++)
+		forged[i] = message_count_header(m, slice_of_str(names[i]));
+	if (slice_eq_nocase(slice_of_str(names[0]), slice_of_str(names[1])))
+		forged[1] = 0;
+	edits = arena_alloc(m->arena,
+	    ((size_t)forged[0] + forged[1] + d->header_count + 1) * sizeof(*edits));
+	if (edits == NULL) {
+		r->action = INTAKE_TEMPFAIL; /* it must not pass with a forged header */
+		return;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		for (unsigned k = forged[i]; k > 0; k--)
+			edits[n++] = (struct intake_header_edit){ .name = names[i], .index = k };
+	}
+	for (unsigned i = 0; i < d->header_count; i++)
+		edits[n++] = (struct intake_header_edit){ .name = d->headers[i].name,
+			.value = d->headers[i].value };
+	r->edits = edits;
+	r->edit_count = n;
+}
+
+void
+reply_make(const struct config *c, const struct decision *d, struct message *m,
+    struct intake_reply *ret_reply)
+{
+	*ret_reply = (struct intake_reply){ .action = actions[d->action], .code = d->code,
+		.enhanced = d->enhanced, .text = d->text, .hold_reason = d->reason };
+	if (d->action == ACTION_ACCEPT || d->action == ACTION_HOLD)
+		edits_make(c, d, m, ret_reply);
+	if (ret_reply->action == INTAKE_TEMPFAIL && ret_reply->code != 451) {
+		ret_reply->code = 451;
+		ret_reply->enhanced = "4.3.0";
+		ret_reply->text = "Out of memory, try again later";
+	}
+}

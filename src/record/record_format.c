@@ -1,0 +1,119 @@
+/* record_format.c: the log line of a mail. Adding a field: one row here. */
+#include "record/record.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "base/macros.h"
+#include "config/config.h"
+#include "decide/policy.h"
+#include "record/json_text.h"
+
+#define SHOWN_MAX 256u
+
+static int
+text_field(struct buf *out, const char *key, struct slice value)
+{
+	char quoted[LOG_QUOTE_SIZE(SHOWN_MAX)];
+
+	return buf_printf(out, " %s=%s", key, log_quote(value, SHOWN_MAX, quoted, sizeof(quoted)));
+}
+
+static int
+text_field_if_any(struct buf *out, const char *key, struct slice value)
+{
+	return value.len == 0 ? 0 : text_field(out, key, value);
+}
+
+static int
+text_ms(struct buf *out, const char *key, uint32_t us)
+{
+	return buf_printf(out, " %s=%" PRIu32 ".%" PRIu32, key, us / 1000, us % 1000 / 100);
+}
+
+int
+record_format_text(const struct record *r, struct buf *out)
+{
+	int s = buf_printf(out, "id=%.*s event=mail", SLICE_FMT(r->id));
+
+	s |= text_field_if_any(out, "queue_id", r->queue_id);
+	s |= text_field_if_any(out, "listener", r->listener);
+	s |= text_field(out, "client", r->client_address);
+	s |= text_field_if_any(out, "client_name", r->client_name);
+	s |= text_field_if_any(out, "helo", r->helo);
+	s |= text_field_if_any(out, "user", r->user);
+	s |= text_field_if_any(out, "tls", r->tls);
+	s |= text_field(out, "from", r->sender);
+	for (uint32_t i = 0; i < r->recipients_shown; i++)
+		s |= text_field(out, "to", r->recipients[i]);
+	if (r->recipient_count != r->recipients_shown)
+		s |= buf_printf(out, " recipients=%" PRIu32, r->recipient_count);
+	s |= buf_printf(out, " size=%" PRIu64 " objects=%" PRIu32 " verdict=%s", r->size_bytes,
+	    r->objects, mail_verdict_get_text((enum mail_verdict)r->verdict));
+	s |= text_field_if_any(out, "names", r->names);
+	s |= text_field_if_any(out, "scanner", r->scanners);
+	s |= text_field_if_any(out, "cause", r->causes);
+	s |= text_field_if_any(out, "ambiguous", r->classes);
+	s |= text_field_if_any(out, "trail", r->trail);
+	s |= buf_printf(out, " action=%s code=%" PRIu32, action_get_name((enum action)r->action),
+	    r->code);
+	if (!r->delivered)
+		s |= buf_append_str(out, " answer=lost");
+	s |= text_ms(out, "receive_ms", r->receive_us);
+	s |= text_ms(out, "wait_ms", r->wait_us);
+	s |= text_ms(out, "decompose_ms", r->decompose_us);
+	s |= text_ms(out, "match_ms", r->match_us);
+	s |= text_ms(out, "engines_ms", r->engines_us);
+	s |= text_ms(out, "total_ms", r->total_us);
+	s |= buf_printf(out, " cache=%" PRIu32 "/%" PRIu32, r->cache_hits,
+	    r->cache_hits + r->cache_misses);
+	return s < 0 ? -1 : 0;
+}
+
+static int
+json_field(struct buf *out, const char *key, struct slice value)
+{
+	int s = buf_printf(out, ",\"%s\":", key);
+
+	return s < 0 ? s : json_text_append(out, value);
+}
+
+int
+record_format_json(const struct record *r, struct buf *out)
+{
+	const struct {
+		const char *key;
+		struct slice value;
+	} texts[] = { { "queue_id", r->queue_id }, { "listener", r->listener },
+		{ "client", r->client_address }, { "client_name", r->client_name },
+		{ "helo", r->helo }, { "user", r->user }, { "tls", r->tls }, { "from", r->sender },
+		{ "names", r->names }, { "scanner", r->scanners }, { "cause", r->causes },
+		{ "ambiguous", r->classes }, { "trail", r->trail } };
+	const struct {
+		const char *key;
+		uint32_t us;
+	} times[] = { { "receive_ms", r->receive_us }, { "wait_ms", r->wait_us },
+		{ "decompose_ms", r->decompose_us }, { "match_ms", r->match_us },
+		{ "engines_ms", r->engines_us }, { "total_ms", r->total_us } };
+	int s = buf_append_str(out, "{\"event\":\"mail\",\"id\":");
+
+	s |= json_text_append(out, r->id);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		s |= json_field(out, texts[i].key, texts[i].value);
+	s |= buf_append_str(out, ",\"to\":[");
+	for (uint32_t i = 0; i < r->recipients_shown; i++) {
+		s |= i > 0 ? buf_append_byte(out, ',') : 0;
+		s |= json_text_append(out, r->recipients[i]);
+	}
+	s |= buf_printf(out, "],\"recipients\":%" PRIu32 ",\"size\":%" PRIu64 ",\"objects\":%" PRIu32
+	    ",\"verdict\":\"%s\",\"action\":\"%s\",\"code\":%" PRIu32 ",\"delivered\":%s",
+	    r->recipient_count, r->size_bytes, r->objects,
+	    mail_verdict_get_text((enum mail_verdict)r->verdict),
+	    action_get_name((enum action)r->action), r->code, r->delivered ? "true" : "false");
+	for (size_t i = 0; i < ARRAY_LEN(times); i++)
+		s |= buf_printf(out, ",\"%s\":%" PRIu32 ".%03" PRIu32, times[i].key,
+		    times[i].us / 1000, times[i].us % 1000);
+	s |= buf_printf(out, ",\"cache_hits\":%" PRIu32 ",\"cache_misses\":%" PRIu32 "}",
+	    r->cache_hits, r->cache_misses);
+	return s < 0 ? -1 : 0;
+}
