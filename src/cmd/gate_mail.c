@@ -1,0 +1,299 @@
+/* gate_mail.c: one mail from MAIL to its record; the folders in a row. */
+#include <stdlib.h>
+
+#include "act/reply.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/macros.h"
+#include "cmd/gate.h"
+#include "config/config.h"
+#include "decide/policy.h"
+#include "decompose/object.h"
+#include "proc/frame.h"
+#include "record/record.h"
+#include "scan/pipeline.h"
+
+#define PAUSE_TICK_MS 500u
+#define PAUSE_MAX_MS  30000
+#define MAILS_PER_SESSION 2u
+
+struct gate_mail {
+	struct gate *gate;
+	struct intake_session *session;
+	struct message *message;
+	struct config *config;      /* the one it began with */
+	struct scan_job job;
+	struct decision decision;
+	struct gate_mail *next, *prev; /* while paused */
+	int64_t paused_ms;          /* since when; 0: not */
+	bool scanning, decided;
+};
+
+static void
+pause_add(struct gate_mail *gm)
+{
+	struct gate *g = gm->gate;
+
+	if (gm->paused_ms != 0)
+		return;
+	gm->paused_ms = clock_now_ms();
+	gm->prev = NULL;
+	gm->next = g->paused;
+	if (g->paused != NULL)
+		g->paused->prev = gm;
+	g->paused = gm;
+	loop_timer_set_ms(g->pause_timer, PAUSE_TICK_MS);
+}
+
+static void
+pause_remove(struct gate_mail *gm)
+{
+	struct gate *g = gm->gate;
+
+	if (gm->paused_ms == 0)
+		return;
+	gm->paused_ms = 0;
+	if (gm->prev == NULL)
+		g->paused = gm->next;
+	else
+		gm->prev->next = gm->next;
+	if (gm->next != NULL)
+		gm->next->prev = gm->prev;
+}
+
+/* Each paused mail tries again; one that finds no room comes back to the list. */
+void
+gate_resume_paused(struct gate *g)
+{
+	struct gate_mail *list = g->paused;
+	unsigned turns = 0;
+
+	while (list != NULL && turns++ < 64) {
+		struct gate_mail *gm = list;
+		int64_t since = gm->paused_ms;
+
+		list = gm->next;
+		pause_remove(gm);
+		gm->session->ops->resume(gm->session);
+		if (gm->paused_ms != 0) {
+			gm->paused_ms = since;
+			break; /* still none: the others need not try */
+		}
+		list = g->paused;
+	}
+}
+
+void
+gate_pause_tick(void *ctx)
+{
+	struct gate *g = ctx;
+	int64_t now = clock_now_ms();
+
+	for (struct gate_mail *gm = g->paused, *next; gm != NULL; gm = next) {
+		next = gm->next;
+		if (now - gm->paused_ms < PAUSE_MAX_MS)
+			continue;
+		log_warn(gm->message->id, "event=no_memory: memory_budget stayed spent for %d s, the "
+		    "mail gets the policy for unscanned mail", PAUSE_MAX_MS / 1000);
+		gm->message->flags |= MESSAGE_NO_MEMORY;
+		pause_remove(gm);
+		gm->session->ops->resume(gm->session);
+		next = g->paused; /* the call may have changed the list */
+	}
+	gate_resume_paused(g);
+	if (g->paused != NULL)
+		loop_timer_set_ms(g->pause_timer, PAUSE_TICK_MS);
+}
+
+static void *
+mail_begin(void *ctx, struct intake_session *s, struct slice sender, struct slice args)
+{
+	struct gate *g = ctx;
+	struct message_limits limits = { g->config->max_message_size,
+		g->config->limits.header_bytes, g->config->limits.recipients };
+	struct gate_mail *gm;
+
+	if (g->mail_count >= g->config->max_sessions * MAILS_PER_SESSION)
+		return NULL;
+	gm = mem_new(sizeof(*gm));
+	gm->gate = g;
+	gm->session = s;
+	gm->config = config_ref(g->config);
+	gm->message = message_new(&limits, g->spools, &s->client, sender, args);
+	g->mail_count++;
+	return gm;
+}
+
+static void
+mail_recipient(void *mail, struct slice recipient)
+{
+	message_add_recipient(((struct gate_mail *)mail)->message, recipient);
+}
+
+static void
+mail_set_queue_id(void *mail, struct slice queue_id)
+{
+	message_set_queue_id(((struct gate_mail *)mail)->message, queue_id);
+}
+
+static void
+mail_header(void *mail, struct slice name, struct slice value, bool value_is_raw)
+{
+	message_add_header(((struct gate_mail *)mail)->message, name, value, value_is_raw);
+}
+
+static void
+mail_header_end(void *mail)
+{
+	message_end_header(((struct gate_mail *)mail)->message);
+}
+
+static uint8_t *
+mail_body_reserve(void *mail, size_t want, size_t *ret_room)
+{
+	struct gate_mail *gm = mail;
+	bool drop;
+	uint8_t *to = message_reserve_body(gm->message, want, ret_room, &drop);
+
+	if (to != NULL)
+		return to;
+	*ret_room = drop ? SIZE_MAX : 0;
+	if (drop)
+		message_count_dropped(gm->message, want);
+	else
+		pause_add(gm);
+	return NULL;
+}
+
+static void
+mail_body_commit(void *mail, size_t len)
+{
+	message_commit_body(((struct gate_mail *)mail)->message, len);
+}
+
+/* decide -> act. The answer may close the mail before this returns. */
+static void
+mail_decide(struct gate_mail *gm, const struct evidence *ev)
+{
+	struct intake_reply reply;
+
+	policy_decide(gm->config, gm->gate->hostname, ev, &gm->decision);
+	gm->decided = true;
+	reply_make(gm->config, &gm->decision, gm->message, &reply);
+	gm->session->ops->finish(gm->session, &reply);
+}
+
+static void
+mail_scanned(struct scan_job *j)
+{
+	struct gate_mail *gm = j->owner;
+	struct evidence ev = { .id = gm->message->id, .findings = j->findings,
+		.finding_count = j->finding_count, .unscanned = j->unscanned,
+		.unscanned_count = j->unscanned_count, .inspected = j->report.object_count > 0 };
+
+	gm->scanning = false;
+	mail_decide(gm, &ev);
+}
+
+/* What could not be kept whole is not looked at: half a mail proves nothing. */
+static void
+mail_decide_unkept(struct gate_mail *gm)
+{
+	struct unscanned u = { .cause = (gm->message->flags & MESSAGE_TOO_BIG) != 0 ?
+		CAUSE_TOO_BIG : CAUSE_ERROR };
+	struct evidence ev = { .id = gm->message->id, .unscanned = &u, .unscanned_count = 1 };
+
+	mail_decide(gm, &ev);
+}
+
+static void
+mail_end(void *mail)
+{
+	struct gate_mail *gm = mail;
+	struct message *m = gm->message;
+	size_t room;
+	int error = 0;
+
+	pause_remove(gm);
+	m->ended_us = clock_now_us();
+	if (m->spool.region == NULL && spool_reserve(&m->spool, 1, &room, &error) == NULL)
+		m->flags |= MESSAGE_NO_MEMORY;
+	if ((m->flags & (MESSAGE_TOO_BIG | MESSAGE_NO_MEMORY)) != 0) {
+		mail_decide_unkept(gm);
+		return;
+	}
+	gm->job = (struct scan_job){ .input = m->spool.region, .input_len = m->spool.len,
+		.roles = ROLE_ENTITY, .timeout_ms = gm->config->message_timeout_ms,
+		.done = mail_scanned, .owner = gm };
+	gm->scanning = true;
+	pipeline_start(gm->gate->pipeline, &gm->job);
+}
+
+static void
+mail_record(struct gate_mail *gm, bool delivered)
+{
+	struct gate *g = gm->gate;
+	const struct scan_job *j = gm->job.arena != NULL ? &gm->job : NULL;
+	struct record r;
+
+	record_make(&r, gm->message, j, &gm->decision, delivered, &g->text);
+	buf_clear(&g->frame);
+	if (record_encode(&r, &g->frame) == 0 &&
+	    frame_send(GATE_FD_RECORDS, FRAME_RECORD, buf_get(&g->frame), NULL, 0) == 0)
+		return;
+	/* The recorder is far behind: the line must not be lost. */
+	buf_clear(&g->frame);
+	if (record_format_text(&r, &g->frame) == 0)
+		log_line(LOG_LEVEL_INFO, buf_get(&g->frame));
+}
+
+static void
+mail_close(void *mail, bool delivered)
+{
+	struct gate_mail *gm = mail;
+	struct gate *g = gm->gate;
+
+	pause_remove(gm);
+	if (gm->scanning) {
+		pipeline_cancel(&gm->job);
+		gm->job.arena = NULL;
+	}
+	if (gm->message->ended_us != 0)
+		mail_record(gm, delivered && gm->decided);
+	scan_job_done(&gm->job);
+	message_free(&gm->message);
+	config_unref(&gm->config);
+	free(gm);
+	g->mail_count--;
+	if (g->paused != NULL)
+		loop_timer_set_ms(g->pause_timer, 0);
+}
+
+static void
+session_closed(void *ctx, struct intake_session *s)
+{
+	struct gate *g = ctx;
+
+	if (s->prev == NULL)
+		g->sessions = s->next;
+	else
+		s->prev->next = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	g->session_count--;
+	gate_end_if_drained(g);
+}
+
+const struct intake_sink gate_sink = {
+	.mail_begin = mail_begin,
+	.mail_recipient = mail_recipient,
+	.mail_set_queue_id = mail_set_queue_id,
+	.mail_header = mail_header,
+	.mail_header_end = mail_header_end,
+	.mail_body_reserve = mail_body_reserve,
+	.mail_body_commit = mail_body_commit,
+	.mail_end = mail_end,
+	.mail_close = mail_close,
+	.session_closed = session_closed,
+};
