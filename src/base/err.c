@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int
+__attribute__((format(printf, 3, 0))) static int
 err_fill(struct err *e, int code, const char *fmt, va_list ap)
 {
 	if (e != NULL) {

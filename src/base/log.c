@@ -133,7 +133,7 @@ log_line(enum log_level level, struct slice text)
 	errno = saved;
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 log_format(enum log_level level, const char *id, const char *fmt, va_list ap)
 {
 	char text[LOG_LINE_MAX_BYTES];

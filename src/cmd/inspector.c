@@ -120,7 +120,8 @@ object_look_up(struct inspection *in, const struct object *o)
 		in->infected = true;
 		finding_add(in, o->id, SLICE_LIT("blocklist"), slice_of_str(name), 0, false);
 	}
-	if (in->known != NULL && known_find(in->known, in->request.epoch, &o->hash, &known)) {
+	if ((in->request.flags & INSPECT_FULL) == 0 &&
+	    known_find(in->known, in->request.epoch, &o->hash, &known)) {
 		struct slice n = arena_copy(in->inspector->arena, slice_of_str(known.name));
 		struct slice s = arena_copy(in->inspector->arena, slice_of_str(known.scanner));
 

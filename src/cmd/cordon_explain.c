@@ -1,0 +1,196 @@
+/* cordon_explain.c: `cordon explain`: the tree of objects, findings, facts, the decision. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "cmd/cordon.h"
+#include "cmd/input_files.h"
+#include "cmd/lookup.h"
+#include "config/config.h"
+#include "record/result_json.h"
+
+struct explain {
+	struct lookup *lookup;
+	struct buf json;
+	int status;
+	bool as_json;
+};
+
+static const char *
+text_of(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s == NULL ? "" : s;
+}
+
+static json_int_t
+number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void
+print_list(const char *label, const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	printf("  %s%s", cordon_color(COLOR_FAINT), label);
+	json_array_foreach(list, i, item)
+		printf(" %s", json_string_value(item) == NULL ? "?" : json_string_value(item));
+	printf("%s", cordon_color(COLOR_NONE));
+}
+
+/* What scanners said of the object, and what nobody could say. */
+static void
+print_judgements(const json_t *result, json_int_t id, int indent)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "findings"), i, item) {
+		if (number_of(item, "object") == id)
+			printf("%*s%s%s: %s by %s%s  %.3f ms%s\n", indent + 4, "", cordon_color(COLOR_RED),
+			    text_of(item, "class"), text_of(item, "name"), text_of(item, "scanner"),
+			    cordon_color(COLOR_NONE), json_number_value(json_object_get(item, "ms")),
+			    json_is_true(json_object_get(item, "cached")) ? " (remembered)" : "");
+	}
+	json_array_foreach(json_object_get(result, "unscanned"), i, item) {
+		if (number_of(item, "object") == id)
+			printf("%*s%snot looked at: %s%s%s%s\n", indent + 4, "", cordon_color(COLOR_YELLOW),
+			    text_of(item, "cause"), text_of(item, "scanner")[0] != '\0' ? " by " : "",
+			    text_of(item, "scanner"), cordon_color(COLOR_NONE));
+	}
+}
+
+static int
+depth_of(const json_t *objects, const json_t *o)
+{
+	int depth = 0;
+
+	while (number_of(o, "parent") > 0 && depth < 40) {
+		o = json_array_get(objects, (size_t)(number_of(o, "parent") - 1));
+		depth++;
+	}
+	return depth;
+}
+
+static void
+print_object(const json_t *result, const json_t *objects, const json_t *o)
+{
+	int indent = 2 * depth_of(objects, o);
+	const char *trail = text_of(o, "trail"), *hash = text_of(o, "sha256");
+	const char *declared = text_of(o, "declared");
+
+	printf("%*s#%lld %s  %s%s%s  %lld bytes%s%.16s\n", indent, "",
+	    (long long)number_of(o, "id"), trail[0] == '\0' ? "(the file)" : trail,
+	    text_of(o, "detected"), declared[0] != '\0' ? ", declared " : "", declared,
+	    (long long)number_of(o, "size"), hash[0] != '\0' ? "  sha256 " : "", hash);
+	if (json_array_size(json_object_get(o, "names")) + json_array_size(json_object_get(o, "views")) +
+	    json_array_size(json_object_get(o, "facts")) > 0) {
+		printf("%*s", indent + 2, "");
+		print_list("names:", json_object_get(o, "names"));
+		print_list("views:", json_object_get(o, "views"));
+		print_list("facts:", json_object_get(o, "facts"));
+		printf("\n");
+	}
+	print_judgements(result, number_of(o, "id"), indent);
+}
+
+static void
+print_result(const json_t *result)
+{
+	const json_t *objects = json_object_get(result, "objects"), *times, *o;
+	const char *verdict = text_of(result, "verdict");
+	size_t i;
+
+	printf("%s\n", text_of(result, "path"));
+	/* Children stand behind their parents; a line tells its parent by its indent and trail. */
+	json_array_foreach(objects, i, o)
+		print_object(result, objects, o);
+	print_judgements(result, 0, 0);
+	printf("\nverdict: %s%s%s  action: %s\n", cordon_color(strcmp(verdict, "clean") == 0 ?
+	    COLOR_GREEN : strcmp(verdict, "infected") == 0 ? COLOR_RED : COLOR_YELLOW), verdict,
+	    cordon_color(COLOR_NONE), text_of(result, "action"));
+	printf("because: %s\nreply:   %s\n", text_of(result, "reason"), text_of(result, "reply"));
+	if (text_of(result, "error")[0] != '\0')
+		printf("error:   %s\n", text_of(result, "error"));
+	times = json_object_get(result, "times");
+	if (times != NULL)
+		printf("time:    decompose %.3f ms, signatures %.3f ms, engines %.3f ms, CPU %.3f ms\n",
+		    json_number_value(json_object_get(times, "decompose")),
+		    json_number_value(json_object_get(times, "match")),
+		    json_number_value(json_object_get(times, "engines")),
+		    json_number_value(json_object_get(times, "cpu")));
+	printf("\n");
+}
+
+static void
+take_result(struct explain *x)
+{
+	json_t *result = json_loadb((const char *)x->json.data, x->json.len, 0, NULL);
+	const char *verdict = text_of(result, "verdict");
+	int status = strcmp(verdict, "clean") == 0 ? CORDON_EXIT_CLEAN :
+	    strcmp(verdict, "infected") == 0 || strcmp(verdict, "banned") == 0 ? CORDON_EXIT_FOUND :
+	    CORDON_EXIT_UNSURE;
+
+	if (result == NULL)
+		fprintf(stderr, "cordon: answer not understood\n");
+	else if (x->as_json)
+		printf("%s\n", buf_get_str(&x->json));
+	else
+		print_result(result);
+	json_decref(result);
+	if (x->status != CORDON_EXIT_FOUND && status != CORDON_EXIT_CLEAN)
+		x->status = status;
+}
+
+static void
+visit(void *ctx, struct slice shown, int fd, uint32_t roles)
+{
+	struct explain *x = ctx;
+	struct err e = { 0 };
+
+	buf_clear(&x->json);
+	if (x->lookup->ops->look(x->lookup, shown, fd, roles, true, &x->json, &e) < 0) {
+		fprintf(stderr, "cordon: %.*s: %s\n", SLICE_FMT(shown), e.text);
+		x->status = CORDON_EXIT_UNSURE;
+		return;
+	}
+	take_result(x);
+}
+
+static void
+fail(void *ctx, struct slice shown, const char *why)
+{
+	struct explain *x = ctx;
+
+	fprintf(stderr, "cordon: %.*s: %s\n", SLICE_FMT(shown), why);
+	x->status = CORDON_EXIT_UNSURE;
+}
+
+int
+cordon_explain(const struct cordon_options *o)
+{
+	struct explain x = { .as_json = o->json };
+	struct input_visitor v = { visit, fail, &x };
+	struct config *c = cordon_load_config(o);
+
+	if (c == NULL)
+		return CORDON_EXIT_UNSURE;
+	x.lookup = cordon_open_lookup(o, c);
+	buf_init(&x.json, RESULT_JSON_MAX_BYTES);
+	if (x.lookup == NULL)
+		x.status = CORDON_EXIT_UNSURE;
+	else
+		input_files_visit(o->args[0], &v);
+	lookup_free(&x.lookup);
+	buf_done(&x.json);
+	config_unref(&c);
+	return x.status;
+}
