@@ -162,3 +162,13 @@ slice_parse_uint(struct slice s, uint64_t max, uint64_t *ret_value)
 	*ret_value = value;
 	return true;
 }
+
+struct slice
+path_get_base(struct slice path)
+{
+	size_t at = path.len;
+
+	while (at > 0 && path.ptr[at - 1] != '/')
+		at--;
+	return slice_from(path, at);
+}

@@ -38,6 +38,9 @@ struct slice slice_trim(struct slice s);
 /* All bytes decimal digits and the value at most max: true and *ret_value. */
 bool slice_parse_uint(struct slice s, uint64_t max, uint64_t *ret_value);
 
+/* What stands behind the last '/'. */
+struct slice path_get_base(struct slice path);
+
 uint8_t ascii_lower(uint8_t c);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "cmd/lookup.h"
 #include "config/config.h"
+#include "decompose/trail.h"
 
 #ifndef CORDON_SYSCONFDIR
 #define CORDON_SYSCONFDIR "/etc"
@@ -87,6 +88,22 @@ cordon_color(const char *sequence)
 	if ((no_color != NULL && no_color[0] != '\0') || !isatty(STDOUT_FILENO))
 		return "";
 	return sequence;
+}
+
+void
+cordon_print_foreign(const char *text)
+{
+	struct slice s = slice_of_str(text);
+
+	while (s.len > 0) {
+		size_t len = utf8_printable_len(s);
+
+		if (len == 0)
+			putchar('?');
+		else
+			fwrite(s.ptr, 1, len, stdout);
+		s = slice_from(s, len == 0 ? 1 : len);
+	}
 }
 
 struct config *

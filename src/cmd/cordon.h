@@ -31,6 +31,9 @@ int cordon_status(const struct cordon_options *o);
 struct config *cordon_load_config(const struct cordon_options *o);
 /* The daemon when it answers and --local is not given, else ourselves. NULL: printed why. */
 struct lookup *cordon_open_lookup(const struct cordon_options *o, struct config *c);
+/* Text that a stranger chose, on standard output: what could move the cursor or turn the text
+ * becomes '?'. */
+void cordon_print_foreign(const char *text);
 /* Escape sequences when standard output is a terminal and NO_COLOR is not set, else "". */
 const char *cordon_color(const char *sequence);
 #define COLOR_RED    "\033[1;31m"

@@ -41,8 +41,10 @@ print_list(const char *label, const json_t *list)
 	if (json_array_size(list) == 0)
 		return;
 	printf("  %s%s", cordon_color(COLOR_FAINT), label);
-	json_array_foreach(list, i, item)
-		printf(" %s", json_string_value(item) == NULL ? "?" : json_string_value(item));
+	json_array_foreach(list, i, item) {
+		printf(" ");
+		cordon_print_foreign(json_string_value(item) == NULL ? "?" : json_string_value(item));
+	}
 	printf("%s", cordon_color(COLOR_NONE));
 }
 
@@ -109,7 +111,8 @@ print_result(const json_t *result)
 	const char *verdict = text_of(result, "verdict");
 	size_t i;
 
-	printf("%s\n", text_of(result, "path"));
+	cordon_print_foreign(text_of(result, "path"));
+	printf("\n");
 	/* Children stand behind their parents; a line tells its parent by its indent and trail. */
 	json_array_foreach(objects, i, o)
 		print_object(result, objects, o);

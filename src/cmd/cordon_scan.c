@@ -77,7 +77,8 @@ print_text(const struct scan *s, const json_t *result)
 
 	if (clean && s->options->quiet)
 		return;
-	printf("%s: %s%s%s", text_of(result, "path"),
+	cordon_print_foreign(text_of(result, "path"));
+	printf(": %s%s%s",
 	    cordon_color(clean ? COLOR_GREEN : found ? COLOR_RED : COLOR_YELLOW), verdict,
 	    cordon_color(COLOR_NONE));
 	if (found) {

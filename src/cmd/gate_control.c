@@ -157,6 +157,20 @@ scan_read(struct control_client *c, int fd)
 	}
 }
 
+/* "\\n" is a newline, a doubled backslash one backslash. */
+static void
+path_unescape(struct slice escaped, struct buf *out)
+{
+	buf_clear(out);
+	for (size_t i = 0; i < escaped.len; i++) {
+		uint8_t byte = escaped.ptr[i];
+
+		if (byte == '\\' && i + 1 < escaped.len)
+			byte = escaped.ptr[++i] == 'n' ? '\n' : escaped.ptr[i];
+		(void)buf_append_byte(out, byte);
+	}
+}
+
 /* scan ROLES FULL PATH: roles as a number, FULL 0 or 1. */
 static void
 request_scan(struct control_client *c, struct slice args)
@@ -176,8 +190,7 @@ request_scan(struct control_client *c, struct slice args)
 	fd = c->fds[0];
 	c->fd_count--;
 	memmove(c->fds, c->fds + 1, c->fd_count * sizeof(int));
-	buf_clear(&c->path);
-	(void)buf_append_slice(&c->path, slice_from(args, second + 1));
+	path_unescape(slice_from(args, second + 1), &c->path);
 	cause = scan_read(c, fd);
 	close(fd);
 	if (cause != CAUSE_NONE) {
@@ -188,7 +201,7 @@ request_scan(struct control_client *c, struct slice args)
 		return;
 	}
 	c->job = (struct scan_job){ .input = c->spool.region, .input_len = c->spool.len,
-		.roles = (uint32_t)roles, .name = buf_get(&c->path), .full = full != 0,
+		.roles = (uint32_t)roles, .name = path_get_base(buf_get(&c->path)), .full = full != 0,
 		.timeout_ms = c->gate->config->message_timeout_ms, .done = on_scanned, .owner = c };
 	c->scanning = true;
 	pipeline_start(c->gate->pipeline, &c->job);

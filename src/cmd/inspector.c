@@ -97,6 +97,7 @@ on_signature(void *ctx, const char *name)
 static void
 object_match(struct inspection *in, struct object *o)
 {
+	uint32_t first = in->report.finding_count;
 	int64_t begun;
 
 	if (o->borrowed && o->id != 1)
@@ -107,6 +108,8 @@ object_match(struct inspection *in, struct object *o)
 		in->report.not_matched++;
 	begun = clock_now_us() - begun;
 	in->match_us += begun;
+	for (uint32_t i = first; i < in->report.finding_count; i++)
+		in->report.findings[i].cost_us = (uint32_t)begun;
 	o->user = (void *)(uintptr_t)begun;
 }
 
@@ -318,8 +321,11 @@ worker_main(void *ctx, int sock, unsigned index UNUSED)
 		_exit(2);
 	}
 	buf_init(&ins->answer, FRAME_MAX_BYTES);
-	while (frame_recv(sock, buffer, &f) == 1) {
+	for (;;) {
 		bool ok;
+
+		if (frame_recv(sock, buffer, &f) != 1)
+			_exit(0); /* the gate is gone */
 
 		ins->arena = arena_new(ARENA_MAX_BYTES);
 		process_set_cpu_alarm_ms(ins->limits.cpu_ms + CPU_ALARM_SLACK_MS);
@@ -330,6 +336,7 @@ worker_main(void *ctx, int sock, unsigned index UNUSED)
 		if (!ok)
 			break;
 	}
+	log_warn(NULL, "event=bad_request: this worker ends, another takes its place");
 	_exit(0);
 }
 

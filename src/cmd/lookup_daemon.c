@@ -115,8 +115,15 @@ daemon_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool
 
 	buf_init(&line, 8192);
 	r = buf_printf(&line, "scan %u %d ", roles, full ? 1 : 0);
-	for (size_t i = 0; i < path.len && r == 0; i++)
-		r = buf_append_byte(&line, path.ptr[i] == '\n' ? '?' : path.ptr[i]);
+	/* A name may hold a newline: \n, and the backslash itself doubled. */
+	for (size_t i = 0; i < path.len && r == 0; i++) {
+		if (path.ptr[i] == '\n')
+			r = buf_append_str(&line, "\\n");
+		else if (path.ptr[i] == '\\')
+			r = buf_append_str(&line, "\\\\");
+		else
+			r = buf_append_byte(&line, path.ptr[i]);
+	}
 	if (r == 0)
 		r = buf_append_byte(&line, '\n');
 	if (r < 0)

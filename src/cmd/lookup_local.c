@@ -215,7 +215,7 @@ local_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool 
 {
 	struct lookup_local *l = (struct lookup_local *)base;
 	CLEANUP(spool_done) struct spool spool;
-	struct scan_job job = { .roles = roles, .name = path, .full = full,
+	struct scan_job job = { .roles = roles, .name = path_get_base(path), .full = full,
 		.timeout_ms = l->config->message_timeout_ms, .done = on_done, .owner = l };
 	struct decision d;
 	struct evidence ev = { .id = "scan" };

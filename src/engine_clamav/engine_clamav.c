@@ -206,7 +206,7 @@ engine_load(struct engine *en, unsigned *ret_signatures, struct err *e)
 	if (r == CL_SUCCESS)
 		r = cl_engine_compile(en->cl);
 	if (r != CL_SUCCESS)
-		return err_set(e, EINVAL, "cannot load database '%s': %s", en->config->clamav.database,
+		return err_set(e, EINVAL, "cannot load ClamAV database '%s': %s", en->config->clamav.database,
 		    cl_strerror(r));
 	*ret_signatures = signatures;
 	return 0;

@@ -1,0 +1,139 @@
+/* archive_opener.c: which object is read as which archive. Reading is archive_read.c's. */
+#include "decompose/archive_opener.h"
+
+#include <string.h>
+
+#include "base/macros.h"
+#include "decompose/archive_read.h"
+#include "decompose/decompose.h"
+#include "decompose/magic.h"
+
+#define CHAIN_MAX 32
+
+static const struct {
+	const char *format; /* magic_type's */
+	enum archive_format read_as;
+} formats[] = {
+	{ "tar",     ARCHIVE_READ_TAR     },
+	{ "cpio",    ARCHIVE_READ_CPIO    },
+	{ "ar",      ARCHIVE_READ_AR      },
+	{ "7z",      ARCHIVE_READ_7ZIP    },
+	{ "cab",     ARCHIVE_READ_CAB     },
+	{ "lha",     ARCHIVE_READ_LHA     },
+	{ "iso9660", ARCHIVE_READ_ISO9660 },
+	{ "xar",     ARCHIVE_READ_XAR     },
+	{ "warc",    ARCHIVE_READ_WARC    },
+	{ "rpm",     ARCHIVE_READ_RPM     },
+};
+
+static bool
+has_mark(struct slice b, size_t offset, const char *mark)
+{
+	return slice_eq_str(slice_sub(b, offset, strlen(mark)), mark);
+}
+
+/* Set of 1 << enum archive_format. */
+static unsigned
+formats_of(const struct object *o)
+{
+	unsigned set = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		if (magic_is(o->detected, formats[i].format))
+			set |= 1u << formats[i].read_as;
+	}
+	if (has_mark(o->bytes, 257, "ustar"))
+		set |= 1u << ARCHIVE_READ_TAR;
+	if (has_mark(o->bytes, 32769, "CD001"))
+		set |= 1u << ARCHIVE_READ_ISO9660;
+	return set;
+}
+
+bool
+archive_opener_claims(const struct object *o)
+{
+	return (o->roles & ROLE_LEAF) != 0 && formats_of(o) != 0;
+}
+
+static struct archive_report
+read_as(struct decompose *d, struct object *o, enum archive_format format,
+    const char *options)
+{
+	struct archive_job job = { .format = format, .bytes = o->bytes, .options = options };
+
+	return archive_read_members(d, o, &job);
+}
+
+static uint64_t
+get_le32(struct slice b, size_t at)
+{
+	return (uint64_t)b.ptr[at] | (uint64_t)b.ptr[at + 1] << 8 | (uint64_t)b.ptr[at + 2] << 16 |
+	    (uint64_t)b.ptr[at + 3] << 24;
+}
+
+/* Rock Ridge continues in other places ("CE": block, offset, length), and libarchive 3.6 follows
+ * a ring of such places until memory ends. True when any chain is longer than real ones are. */
+static bool
+iso_has_long_chain(struct slice b)
+{
+	struct slice mark = SLICE_LIT("CE\x1c\x01");
+	size_t first = 0, at;
+
+	while ((first = slice_find(b, mark, first)) != SIZE_MAX) {
+		unsigned steps = 0;
+
+		for (at = first; at != SIZE_MAX && b.len - at >= 28; steps++) {
+			uint64_t to = get_le32(b, at + 4) * 2048 + get_le32(b, at + 12);
+			uint64_t len = MIN_OF(get_le32(b, at + 20), UINT64_C(4096));
+
+			if (steps == CHAIN_MAX)
+				return true;
+			if (to >= b.len)
+				break;
+			at = slice_find(slice_sub(b, 0, (size_t)(to + len)), mark, (size_t)to);
+		}
+		first += mark.len;
+	}
+	return false;
+}
+
+/* A disk image may hold three trees (Rock Ridge, Joliet, plain), and each system shows another.
+ * All are read where the budget allows; equal files are one object. */
+static uint64_t
+read_iso(struct decompose *d, struct object *o)
+{
+	static const char *const trees[] = { NULL, "iso9660:!rockridge",
+		"iso9660:!rockridge,iso9660:!joliet" };
+	size_t first = iso_has_long_chain(o->bytes) ? 1 : 0;
+	struct archive_report r = read_as(d, o, ARCHIVE_READ_ISO9660, trees[first]), other;
+	uint64_t facts = r.facts | (first == 1 ? FACT_BIT(FACT_CORRUPT) : 0);
+
+	for (size_t i = first + 1; i < ARRAY_LEN(trees); i++) {
+		if (r.bytes > decompose_get_budget(d)->left_bytes / 2)
+			break;
+		other = read_as(d, o, ARCHIVE_READ_ISO9660, trees[i]);
+		if (r.facts == 0 && other.facts == 0 &&
+		    (other.members != r.members || other.bytes != r.bytes))
+			facts |= FACT_BIT(FACT_DISAGREEMENT);
+		if (r.members == 0)
+			facts |= other.facts;
+	}
+	return facts;
+}
+
+void
+archive_opener_open(struct decompose *d, struct object *o)
+{
+	unsigned set = formats_of(o);
+
+	for (unsigned f = 0; f <= ARCHIVE_READ_RPM; f++) {
+		if ((set & 1u << f) == 0)
+			continue;
+		if (f == ARCHIVE_READ_ISO9660)
+			object_add_facts(o, read_iso(d, o));
+		else if (f == ARCHIVE_READ_TAR)
+			object_add_facts(o, read_as(d, o, f, "tar:read_concatenated_archives").facts);
+		else
+			object_add_facts(o, read_as(d, o, f, NULL).facts);
+	}
+}

@@ -1,0 +1,33 @@
+/* opener_rows.h: the rows of opener_table.c. A new format: include its header, add its row. */
+#ifndef CORDON_DECOMPOSE_OPENER_ROWS_H
+#define CORDON_DECOMPOSE_OPENER_ROWS_H
+
+#include "decompose/apple_opener.h"
+#include "decompose/archive_opener.h"
+#include "decompose/cms_opener.h"
+#include "decompose/html_opener.h"
+#include "decompose/inline_opener.h"
+#include "decompose/mime_opener.h"
+#include "decompose/pgp_opener.h"
+#include "decompose/rar_opener.h"
+#include "decompose/stream_opener.h"
+#include "decompose/tnef_opener.h"
+#include "decompose/zip_walker.h"
+
+/* Mail first, then text inside mail, then files. */
+#define OPENER_ROWS \
+	OPENER(mime) \
+	OPENER(inline) \
+	OPENER(html) \
+	OPENER(tnef) \
+	OPENER(apple) \
+	OPENER(cms) \
+	OPENER(pgp) \
+	OPENER(zip_walker) \
+	OPENER(rar_opener) \
+	OPENER(stream_opener) \
+	OPENER(archive_opener) \
+	OPENER(sfx_opener) \
+	OPENER(unsupported_opener)
+
+#endif

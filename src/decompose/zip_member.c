@@ -1,0 +1,267 @@
+/* zip_member.c: from packed bytes to an object; see zip_member.h. */
+#include "decompose/zip_member.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/arena.h"
+#include "base/macros.h"
+#include "decompose/archive_read.h"
+#include "decompose/decompose.h"
+#include "decompose/stream_decode.h"
+#include "decompose/zip_crypt.h"
+#include "decompose/zip_header.h"
+#include "decompose/zip_inflate64.h"
+#include "decompose/zip_password.h"
+
+#define DECRYPT_MAX_BYTES (UINT64_C(64) << 20)
+
+bool
+zip_method_ends_itself(uint16_t method)
+{
+	return method == ZIP_DEFLATE || method == ZIP_DEFLATE64 || method == ZIP_BZIP2 ||
+	    method == ZIP_ZSTD || method == ZIP_ZSTD_OLD || method == ZIP_XZ;
+}
+
+/* BZIP2, XZ and ZSTD members may be several streams; in ends where the member does. */
+static enum stream_status
+decode_streams(enum stream_status (*decode)(struct slice, struct stream_sink *, size_t *),
+    struct slice in, uint64_t packed_bytes, struct stream_sink *out, size_t *ret_used)
+{
+	enum stream_status status = decode(in, out, ret_used);
+
+	while (status == STREAM_END && packed_bytes != UINT64_MAX && *ret_used < packed_bytes &&
+	    *ret_used < in.len) {
+		struct slice rest = slice_sub(in, *ret_used, (size_t)(packed_bytes - *ret_used));
+		size_t used;
+
+		status = decode(rest, out, &used);
+		if (status == STREAM_CORRUPT)
+			return STREAM_END; /* not another stream: padding */
+		*ret_used += used;
+	}
+	return status;
+}
+
+static enum stream_status
+inflate_raw(struct slice in, struct stream_sink *out, size_t *ret_used)
+{
+	return stream_inflate(in, -15, out, ret_used);
+}
+
+static enum stream_status
+decode(const struct zip_reading *r, struct slice in, struct stream_sink *out,
+    size_t *ret_used)
+{
+	struct slice packed = slice_sub(in, 0, (size_t)MIN_OF(r->packed_bytes,
+	    (uint64_t)in.len));
+
+	*ret_used = packed.len;
+	switch (r->method) {
+	case ZIP_STORE:
+		if (!stream_sink_write(out, packed))
+			return STREAM_LIMIT;
+		return r->packed_bytes > in.len ? STREAM_TRUNCATED : STREAM_END;
+	case ZIP_DEFLATE:
+		return inflate_raw(in, out, ret_used);
+	case ZIP_DEFLATE64:
+		return zip_inflate64(in, out, ret_used);
+	case ZIP_BZIP2:
+		return decode_streams(stream_bunzip2, in, r->packed_bytes, out, ret_used);
+	case ZIP_XZ:
+		return decode_streams(stream_unxz, in, r->packed_bytes, out, ret_used);
+	case ZIP_ZSTD:
+	case ZIP_ZSTD_OLD:
+		return decode_streams(stream_unzstd, in, r->packed_bytes, out, ret_used);
+	case ZIP_LZMA:
+		return stream_unlzma_zip(packed, (r->flags & 2) != 0 ? UINT64_MAX : r->plain_bytes,
+		    out, ret_used);
+	case ZIP_IMPLODE:
+		return zip_explode(packed, (r->flags & 2) != 0, (r->flags & 4) != 0, r->plain_bytes,
+		    out, ret_used);
+	default:
+		return STREAM_UNSUPPORTED;
+	}
+}
+
+/* PPMd is libarchive's: it gets the member alone, from the local header to its end. */
+static struct zip_result
+extract_ppmd(struct decompose *d, struct object *o, const struct zip_reading *r)
+{
+	size_t data_len = (size_t)MIN_OF(r->packed_bytes, (uint64_t)(o->bytes.len - r->data_at));
+	struct archive_job job = { .format = ARCHIVE_READ_ZIP,
+		.bytes = slice_sub(o->bytes, r->header_at, r->data_at - r->header_at + data_len) };
+	struct archive_report report = archive_read_members(d, o, &job);
+
+	/* What follows the member is missing by design, and libarchive says so. */
+	if (report.members == 1 && report.bytes == r->plain_bytes)
+		report.facts = 0;
+	return (struct zip_result){ .facts = report.facts, .end = r->data_at + data_len };
+}
+
+/* Members that cannot be read here are listed with their packed bytes. */
+static struct zip_result
+emit_packed(struct decompose *d, struct object *o, const struct zip_reading *r, uint64_t fact)
+{
+	struct slice packed = slice_sub(o->bytes, r->data_at, (size_t)MIN_OF(r->packed_bytes,
+	    (uint64_t)(o->bytes.len - r->data_at)));
+	struct child c = { .step = r->name_count > 0 ? r->names[0] : SLICE_LIT("(no name)"),
+		.names = r->names, .name_count = r->name_count, .facts = fact };
+	struct zip_result result = { .facts = fact, .end = r->data_at + packed.len };
+
+	if (packed.len > 0) {
+		result.child = decompose_emit(d, o, &c, packed);
+		result.stop = result.child == NULL;
+	}
+	return result;
+}
+
+static uint64_t
+facts_of(const struct zip_reading *r, enum stream_status status, struct slice plain,
+    size_t used)
+{
+	switch (status) {
+	case STREAM_TRUNCATED:
+		return FACT_BIT(FACT_TRUNCATED);
+	case STREAM_CORRUPT:
+		return FACT_BIT(FACT_CORRUPT);
+	case STREAM_UNSUPPORTED:
+		return FACT_BIT(FACT_UNSUPPORTED);
+	case STREAM_LIMIT:
+		return 0; /* told by the output */
+	case STREAM_END:
+		break;
+	}
+	if (r->has_crc && crc32_z(0, plain.ptr, plain.len) != r->crc)
+		return FACT_BIT(FACT_CORRUPT);
+	if ((r->plain_bytes != UINT64_MAX && r->plain_bytes != plain.len) ||
+	    (r->packed_bytes != UINT64_MAX && r->packed_bytes != used))
+		return FACT_BIT(FACT_DISAGREEMENT);
+	return 0;
+}
+
+/* "a.exe (password)": the trail says how it was opened. */
+static struct slice
+opened_step(struct arena *a, struct slice name)
+{
+	static const char note[] = " (password)";
+	uint8_t *out = arena_alloc(a, name.len + sizeof(note));
+
+	if (out == NULL)
+		return name;
+	if (name.len > 0)
+		memcpy(out, name.ptr, name.len);
+	memcpy(out + name.len, note, sizeof(note) - 1);
+	return slice_of(out, name.len + sizeof(note) - 1);
+}
+
+/* Tries one password; true: the member was emitted. plain has room for packed. */
+static bool
+try_password(struct decompose *d, struct object *o, const struct zip_reading *r,
+    struct slice packed, struct slice password, uint8_t *plain, struct zip_result *ret)
+{
+	struct zip_reading opened = *r;
+	struct stream_sink out = { .d = d };
+	struct slice step = r->name_count > 0 ? r->names[0] : SLICE_NONE;
+	struct child c = { .names = r->names, .name_count = r->name_count,
+		.facts = FACT_BIT(FACT_PASSWORD_FOUND) };
+	uint8_t check = (r->flags & ZIP_FLAG_DESCRIPTOR) != 0 ? (uint8_t)(r->mod_time >> 8)
+	                                                      : (uint8_t)(r->crc >> 24);
+	bool aes = r->method == ZIP_AES;
+	size_t len = packed.len, used;
+	enum stream_status status;
+
+	if (aes) {
+		if (!zip_crypt_aes(packed, password, r->aes_strength, plain, &len))
+			return false;
+		opened.method = r->aes_method;
+		opened.has_crc = r->crc != 0;
+	} else {
+		if (!zip_crypt_old(packed, password, check, plain))
+			return false;
+		len -= 12;
+	}
+	opened.packed_bytes = len;
+	decompose_output_begin(d, o, packed.len);
+	status = decode(&opened, slice_of(plain, len), &out, &used);
+	ret->facts = facts_of(&opened, status, decompose_output_get(d), used);
+	if ((status != STREAM_LIMIT && !aes &&
+	    (ret->facts & ~FACT_BIT(FACT_DISAGREEMENT)) != 0) || status == STREAM_UNSUPPORTED) {
+		decompose_output_drop(d); /* the check byte fitted by chance, or PPMd behind AES */
+		return false;
+	}
+	c.step = opened_step(decompose_get_arena(d), step);
+	ret->facts |= FACT_BIT(FACT_PASSWORD_FOUND);
+	ret->child = decompose_output_finish(d, &c);
+	ret->stop = ret->child == NULL;
+	return true;
+}
+
+/* Tries what opened another member first, then the whole list. */
+static bool
+try_passwords(struct decompose *d, struct object *o, const struct zip_reading *r,
+    struct zip_result *ret)
+{
+	struct zip_passwords *p = r->passwords;
+	struct slice packed = slice_sub(o->bytes, r->data_at, (size_t)MIN_OF(r->packed_bytes,
+	    (uint64_t)(o->bytes.len - r->data_at)));
+	CLEANUP(mem_free) uint8_t *plain = NULL;
+
+	if (p == NULL || (r->flags & ZIP_FLAG_STRONG) != 0 || packed.len > DECRYPT_MAX_BYTES ||
+	    packed.len == 0 || (p->found == SIZE_MAX && p->left_runs == 0))
+		return false;
+	zip_passwords_collect(p, d);
+	plain = malloc(packed.len);
+	if (plain == NULL)
+		return false;
+	ret->end = r->data_at + packed.len;
+	if (p->found != SIZE_MAX && try_password(d, o, r, packed, p->words[p->found], plain, ret))
+		return true;
+	for (size_t i = 0; p->left_runs > 0 && i < p->count; i++) {
+		if (!budget_has_time(decompose_get_budget(d)))
+			return false;
+		if (try_password(d, o, r, packed, p->words[i], plain, ret)) {
+			p->found = i;
+			return true;
+		}
+	}
+	p->left_runs -= p->left_runs > 0 ? 1 : 0;
+	return false;
+}
+
+struct zip_result
+zip_member_extract(struct decompose *d, struct object *o, const struct zip_reading *r)
+{
+	struct slice in = slice_from(o->bytes, r->data_at), plain;
+	struct stream_sink out = { .d = d };
+	struct child c = { .step = r->name_count > 0 ? r->names[0] : SLICE_LIT("(no name)"),
+		.names = r->names, .name_count = r->name_count };
+	struct zip_result result = { .end = r->data_at };
+	enum stream_status status;
+	size_t used;
+
+	if ((r->flags & (ZIP_FLAG_ENCRYPTED | ZIP_FLAG_STRONG)) != 0 || r->method == ZIP_AES) {
+		if (try_passwords(d, o, r, &result))
+			return result;
+		return emit_packed(d, o, r, FACT_BIT(FACT_ENCRYPTED));
+	}
+	if (r->method == ZIP_PPMD)
+		return extract_ppmd(d, o, r);
+	decompose_output_begin(d, o, MIN_OF(r->packed_bytes, (uint64_t)in.len));
+	status = decode(r, in, &out, &used);
+	plain = decompose_output_get(d);
+	result.facts = facts_of(r, status, plain, used);
+	if (status == STREAM_END || status == STREAM_LIMIT)
+		result.end = r->data_at + (status == STREAM_END
+		        ? used : (size_t)MIN_OF(r->packed_bytes, (uint64_t)in.len));
+	if (plain.len == 0) {
+		decompose_output_drop(d);
+		if (status == STREAM_UNSUPPORTED)
+			return emit_packed(d, o, r, result.facts);
+		return result;
+	}
+	result.child = decompose_output_finish(d, &c);
+	result.stop = result.child == NULL;
+	return result;
+}

@@ -1,0 +1,446 @@
+/* milter_session.c: the life of a milter session: start, time limits, writing, end, and the
+ * calls of the sink. Reading is milter_receive.c's, what packets mean milter_command.c's.
+ *
+ * Every way in (loop, timer, sink) goes through session_enter() and session_leave(): inside, a
+ * session only notes that it is dead; it is freed when nothing of it is on the stack. */
+#include "intake/milter_session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "intake/milter_codec.h"
+#include "intake/milter_session_private.h"
+
+/* A field just short of its end, and one read behind it. */
+#define IN_MAX_BYTES  (MILTER_FIELD_MAX_BYTES + 128 * 1024)
+#define OUT_MAX_BYTES (4u * 1024 * 1024)
+
+static char no_text[1]; /* "" that costs an idle session nothing */
+
+void
+milter_client_set(char **string, struct slice value)
+{
+	char *copy;
+
+	value = slice_sub(value, 0, INTAKE_STRING_MAX_BYTES);
+	if (*string != NULL && slice_eq(value, slice_of_str(*string)))
+		return;
+	copy = value.len == 0 ? no_text : malloc(value.len + 1);
+	if (copy == NULL)
+		copy = no_text;
+	else if (value.len > 0) {
+		memcpy(copy, value.ptr, value.len);
+		copy[value.len] = '\0';
+	}
+	if (*string != no_text)
+		free(*string);
+	*string = copy;
+}
+
+void
+milter_client_done(struct intake_client *c)
+{
+	milter_client_set(&c->name, SLICE_NONE);
+	milter_client_set(&c->helo, SLICE_NONE);
+	milter_client_set(&c->user, SLICE_NONE);
+	milter_client_set(&c->tls, SLICE_NONE);
+	c->address[0] = '\0';
+	c->port = 0;
+}
+
+const struct intake_sink *
+milter_session_get_sink(const struct milter_session *s)
+{
+	return s->base.env->sink;
+}
+
+void
+milter_session_fail(struct milter_session *s, const char *fmt, ...)
+{
+	char text[512], address[LOG_QUOTE_SIZE(64)];
+	va_list args;
+
+	if (s->is_dead)
+		return;
+	s->is_dead = true;
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	log_warn(NULL, "milter listener=%s client=%s error=\"%s\": connection closed%s",
+	    s->base.client.listener,
+	    log_quote(slice_of_str(s->base.client.address), 64, address, sizeof(address)), text,
+	    s->mail == NULL ? "" : ", the MTA's default action answers the mail");
+}
+
+/* The peer closed or broke the connection. No warning: clients of the MTA come and go. */
+static void
+session_lost(struct milter_session *s, const char *how)
+{
+	if (s->mail != NULL)
+		log_info(NULL, "milter listener=%s: %s with a mail in progress",
+		    s->base.client.listener, how);
+	s->is_dead = true;
+}
+
+bool
+milter_session_can_go(const struct milter_session *s)
+{
+	return !s->is_dead && !s->is_paused && s->out.len == 0 && s->state < MILTER_STATE_SINK;
+}
+
+void
+milter_session_end_mail(struct milter_session *s, bool delivered)
+{
+	void *mail = TAKE(s->mail);
+
+	if (s->state > MILTER_STATE_IDLE)
+		s->state = MILTER_STATE_IDLE;
+	s->is_refused = s->is_dropping = s->is_paused = s->peer_spoke = false;
+	if (mail != NULL)
+		milter_session_get_sink(s)->mail_close(mail, delivered);
+}
+
+void
+milter_session_flush(struct milter_session *s)
+{
+	while (s->out.len > 0) {
+		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n < 0) {
+			session_lost(s, "connection lost while answering");
+			return;
+		}
+		buf_consume(&s->out, (size_t)n);
+		s->has_moved = true;
+	}
+	buf_done(&s->out);
+	if (s->state == MILTER_STATE_ANSWER) {
+		milter_macros_clear(&s->macros, MILTER_STAGE_MAIL);
+		milter_session_end_mail(s, true);
+	}
+}
+
+static void
+session_free(struct milter_session *s)
+{
+	s->busy++; /* the sink may call us for the last time */
+	s->is_dead = true;
+	milter_session_end_mail(s, false);
+	loop_watch_free(&s->watch);
+	loop_timer_free(&s->timer);
+	fd_close(&s->fd);
+	milter_session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
+	buf_done(&s->in);
+	buf_done(&s->out);
+	milter_macros_done(&s->macros);
+	milter_client_done(&s->base.client);
+	milter_client_set(&s->base.client.listener, SLICE_NONE);
+	free(s);
+}
+
+static enum milter_wait
+session_get_wait(const struct milter_session *s)
+{
+	bool in_packet = s->in.len > 0 || s->body_command != 0;
+
+	if (s->out.len > 0)
+		return MILTER_WAIT_WRITE;
+	if (s->state == MILTER_STATE_SINK)
+		return MILTER_WAIT_FINISH;
+	if (s->is_paused)
+		return MILTER_WAIT_RESUME;
+	if (!in_packet)
+		return MILTER_WAIT_COMMAND;
+	return s->state < MILTER_STATE_HEADER ? MILTER_WAIT_ENVELOPE : MILTER_WAIT_PACKET;
+}
+
+/* Postfix' smtpd collects commands that get no reply in a buffer and writes it when it is
+ * full, in the middle of a packet; the rest comes with the SMTP client's next word. So before
+ * the header a part of a packet may wait as long as a whole command. */
+static unsigned
+session_get_limit_ms(const struct milter_session *s, enum milter_wait wait)
+{
+	const struct intake_env *env = s->base.env;
+
+	switch (wait) {
+	case MILTER_WAIT_COMMAND:
+		return env->idle_timeout_ms;
+	case MILTER_WAIT_ENVELOPE:
+		return env->idle_timeout_ms == 0 || env->io_timeout_ms == 0
+			   ? 0
+			   : MAX_OF(env->idle_timeout_ms, env->io_timeout_ms);
+	case MILTER_WAIT_PACKET:
+	case MILTER_WAIT_WRITE:
+		return env->io_timeout_ms;
+	case MILTER_WAIT_RESUME:
+	case MILTER_WAIT_FINISH:
+		return env->progress_ms;
+	case MILTER_WAIT_NOTHING:
+		break;
+	}
+	return 0;
+}
+
+/* The timer is left running for an earlier time than the deadline: it looks again then. That
+ * spares setting it with every packet. */
+static void
+session_set_timer(struct milter_session *s)
+{
+	enum milter_wait wait = session_get_wait(s);
+	unsigned limit_ms;
+	int64_t now;
+
+	if (wait == s->wait && !s->has_moved)
+		return;
+	s->wait = wait;
+	s->has_moved = false;
+	s->body_moved = 0;
+	limit_ms = session_get_limit_ms(s, wait);
+	now = clock_now_ms();
+	s->deadline_ms = limit_ms == 0 ? 0 : now + limit_ms;
+	if (s->deadline_ms == 0 || s->is_kicked ||
+	    (s->timer_ms != 0 && s->timer_ms <= s->deadline_ms))
+		return;
+	s->timer_ms = s->deadline_ms;
+	loop_timer_set_ms(s->timer, limit_ms);
+}
+
+/* Goes on from the loop as soon as it can. */
+static void
+session_kick(struct milter_session *s)
+{
+	if (s->is_kicked)
+		return;
+	s->is_kicked = true;
+	s->timer_ms = clock_now_ms();
+	loop_timer_set_ms(s->timer, 0);
+}
+
+static void
+session_enter(struct milter_session *s)
+{
+	ASSERT(s->busy < 200);
+	s->busy++;
+}
+
+/* from_loop: the session may be freed here. */
+static void
+session_leave(struct milter_session *s, bool from_loop)
+{
+	unsigned events;
+
+	if (--s->busy > 0)
+		return;
+	if (s->is_draining && s->state <= MILTER_STATE_IDLE && s->out.len == 0)
+		s->is_dead = true;
+	if (s->is_dead && from_loop) {
+		session_free(s);
+		return;
+	}
+	if (s->is_dead)
+		events = 0;
+	else if (s->out.len > 0)
+		events = LOOP_WRITE;
+	else if (s->state == MILTER_STATE_SINK)
+		events = s->peer_spoke ? 0 : LOOP_READ; /* to see it vanish */
+	else
+		events = s->is_paused ? 0 : LOOP_READ;
+	loop_watch_set(s->watch, events);
+	session_set_timer(s);
+	if (s->is_dead || (!from_loop && s->in.len > 0 && milter_session_can_go(s)))
+		session_kick(s);
+}
+
+/* While the sink works: is the peer still there? Bytes stay in the socket. */
+static void
+session_peek(struct milter_session *s)
+{
+	uint8_t byte;
+	ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0)
+		s->peer_spoke = true;
+	else if (n == 0)
+		session_lost(s, "connection closed while the mail was scanned");
+	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		session_lost(s, "connection lost while the mail was scanned");
+}
+
+static bool
+session_peer_is_gone(const struct milter_session *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+static void
+session_on_io(void *ctx, unsigned events)
+{
+	struct milter_session *s = ctx;
+
+	session_enter(s);
+	if ((events & LOOP_WRITE) != 0) {
+		milter_session_flush(s);
+		milter_receive_pending(s);
+	}
+	if ((events & LOOP_READ) != 0 && !s->is_dead) {
+		if (s->state == MILTER_STATE_SINK)
+			session_peek(s);
+		else
+			milter_receive(s);
+	}
+	session_leave(s, true);
+}
+
+static void
+session_expire(struct milter_session *s)
+{
+	unsigned limit_ms = session_get_limit_ms(s, s->wait);
+
+	s->has_moved = true; /* where it goes on, for another while */
+	switch (s->wait) {
+	case MILTER_WAIT_COMMAND:
+		log_info(NULL, "milter listener=%s: closed after %u ms without a command",
+		    s->base.client.listener, limit_ms);
+		s->is_dead = true;
+		break;
+	case MILTER_WAIT_ENVELOPE:
+	case MILTER_WAIT_PACKET:
+		milter_session_fail(s, "the rest of a packet did not come in %u ms", limit_ms);
+		break;
+	case MILTER_WAIT_WRITE:
+		milter_session_fail(s, "a reply was not taken in %u ms", limit_ms);
+		break;
+	case MILTER_WAIT_RESUME:
+		if (session_peer_is_gone(s))
+			session_lost(s, "connection closed while reading was paused");
+		break;
+	case MILTER_WAIT_FINISH:
+		if (session_peer_is_gone(s))
+			session_lost(s, "connection closed while the mail was scanned");
+		else if (milter_put_packet(&s->out, MILTER_REPLY_PROGRESS, SLICE_NONE) == 0)
+			milter_session_flush(s);
+		break;
+	case MILTER_WAIT_NOTHING:
+		break;
+	}
+}
+
+static void
+session_on_timer(void *ctx)
+{
+	struct milter_session *s = ctx;
+
+	session_enter(s);
+	s->timer_ms = 0;
+	if (s->is_kicked) {
+		s->is_kicked = false;
+		milter_receive_pending(s);
+	} else if (!s->is_dead && s->deadline_ms != 0 && clock_now_ms() >= s->deadline_ms) {
+		session_expire(s);
+	}
+	if (s->deadline_ms != 0 && !s->has_moved) { /* fired early: for the rest */
+		int64_t left = s->deadline_ms - clock_now_ms();
+
+		s->timer_ms = s->deadline_ms;
+		loop_timer_set_ms(s->timer, left > 0 ? (unsigned)left : 0);
+	}
+	session_leave(s, true);
+}
+
+static struct milter_session *
+session_of(struct intake_session *base)
+{
+	return (struct milter_session *)base; /* its first member */
+}
+
+static void
+session_finish(struct intake_session *base, const struct intake_reply *r)
+{
+	struct milter_session *s = session_of(base);
+	int failed;
+
+	if (s->is_dead) /* mail_close is on its way */
+		return;
+	ASSERT(s->state == MILTER_STATE_SINK && s->mail != NULL);
+	session_enter(s);
+	s->state = MILTER_STATE_ANSWER;
+	failed = milter_answer_put(s, r);
+	if (failed < 0)
+		milter_session_fail(s, "cannot build the answer: %s", strerror(-failed));
+	else
+		milter_session_flush(s);
+	session_leave(s, false);
+}
+
+static void
+session_resume(struct intake_session *base)
+{
+	struct milter_session *s = session_of(base);
+
+	session_enter(s);
+	s->is_paused = false;
+	session_leave(s, false);
+}
+
+static void
+session_close(struct intake_session *base)
+{
+	struct milter_session *s = session_of(base);
+
+	session_enter(s);
+	s->is_dead = true;
+	session_leave(s, true);
+}
+
+static void
+session_drain(struct intake_session *base)
+{
+	struct milter_session *s = session_of(base);
+
+	session_enter(s);
+	s->is_draining = true;
+	session_leave(s, false);
+}
+
+static const struct intake_session_ops session_ops = {
+	.finish = session_finish,
+	.resume = session_resume,
+	.close = session_close,
+	.drain = session_drain,
+};
+
+struct intake_session *
+milter_session_start(struct intake_env *env, int *fd, const char *listener)
+{
+	struct milter_session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		fd_close(fd);
+		return NULL;
+	}
+	s->base.ops = &session_ops;
+	s->base.env = env;
+	milter_client_done(&s->base.client);
+	milter_client_set(&s->base.client.listener, slice_of_str(listener));
+	buf_init(&s->in, IN_MAX_BYTES);
+	buf_init(&s->out, OUT_MAX_BYTES);
+	s->fd = TAKE_FD(*fd);
+	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
+	s->timer = loop_timer_new(env->loop, session_on_timer, s);
+	session_set_timer(s);
+	return &s->base;
+}
