@@ -112,14 +112,40 @@ slice_find(struct slice s, struct slice needle, size_t from)
 	return hit == NULL ? SIZE_MAX : (size_t)(hit - s.ptr);
 }
 
+/* The next place of byte at or after from; cached: *next is only looked for again when it was
+ * passed, so that both searches together read the bytes at most twice. */
+static size_t
+find_cached(struct slice s, uint8_t byte, size_t from, size_t *next)
+{
+	if (*next != SIZE_MAX && *next < from)
+		*next = slice_find_byte(s, byte, from);
+	return *next;
+}
+
 size_t
 slice_find_nocase(struct slice s, struct slice needle, size_t from)
 {
+	uint8_t lower, upper;
+	size_t next_lower, next_upper;
+
 	if (from > s.len || needle.len > s.len - from)
 		return SIZE_MAX;
-	for (size_t i = from; i <= s.len - needle.len; i++) {
-		if (slice_starts_with_nocase(slice_from(s, i), needle))
-			return i;
+	if (needle.len == 0)
+		return from;
+	lower = ascii_lower(needle.ptr[0]);
+	upper = lower >= 'a' && lower <= 'z' ? (uint8_t)(lower - 32) : lower;
+	next_lower = slice_find_byte(s, lower, from);
+	next_upper = upper == lower ? SIZE_MAX : slice_find_byte(s, upper, from);
+	while (from <= s.len - needle.len) {
+		size_t at = find_cached(s, lower, from, &next_lower);
+		size_t other = find_cached(s, upper, from, &next_upper);
+
+		at = at < other ? at : other;
+		if (at == SIZE_MAX)
+			return SIZE_MAX;
+		if (slice_starts_with_nocase(slice_from(s, at), needle))
+			return at;
+		from = at + 1;
 	}
 	return SIZE_MAX;
 }

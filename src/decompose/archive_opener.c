@@ -52,7 +52,8 @@ formats_of(const struct object *o)
 bool
 archive_opener_claims(const struct object *o)
 {
-	return (o->roles & ROLE_LEAF) != 0 && formats_of(o) != 0;
+	return (o->roles & ROLE_LEAF) != 0 &&
+	    (formats_of(o) != 0 || archive_udf_claims(o) || archive_arj_claims(o));
 }
 
 static struct archive_report
@@ -136,4 +137,8 @@ archive_opener_open(struct decompose *d, struct object *o)
 		else
 			object_add_facts(o, read_as(d, o, f, NULL).facts);
 	}
+	if (archive_udf_claims(o))
+		archive_udf_open(d, o);
+	if (archive_arj_claims(o))
+		archive_arj_open(d, o);
 }

@@ -308,7 +308,7 @@ folder_open(struct udf *u, uint32_t block)
 }
 
 bool
-udf_opener_claims(const struct object *o)
+archive_udf_claims(const struct object *o)
 {
 	if ((o->roles & ROLE_LEAF) == 0 || o->bytes.len < 257 * SECTOR)
 		return false;
@@ -320,7 +320,7 @@ udf_opener_claims(const struct object *o)
 }
 
 void
-udf_opener_open(struct decompose *d, struct object *o)
+archive_udf_open(struct decompose *d, struct object *o)
 {
 	CLEANUP(mem_free) uint32_t *folders = malloc(ENTRIES_MAX * sizeof(*folders));
 	struct udf u = { .d = d, .o = o, .image = o->bytes, .folders = folders };

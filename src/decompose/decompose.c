@@ -263,24 +263,26 @@ object_queue(struct decompose *d, struct entry *e)
 	return needed;
 }
 
-/* Known bytes in a new reading: maybe a role that somebody claims who has not had them. The
- * bytes of the older reading may be gone by now, so the new ones are taken, unless somebody
- * outside reads the old ones or an opener has them in hand. */
+/* Known bytes in a new reading: maybe a role or a name that somebody claims who has not had
+ * them. The bytes of the older reading may be gone by now, so the new ones are taken, unless
+ * somebody outside reads the old ones or an opener has them in hand. */
 static struct object *
 object_meet_again(struct decompose *d, struct entry *e, const struct child *c,
-    struct slice bytes, bool *ret_needed)
+    struct slice bytes, bool borrowed, bool *ret_needed)
 {
 	struct object *o = &e->object;
-	uint32_t roles = o->roles;
+	uint32_t roles = o->roles, names = o->name_count;
 
 	*ret_needed = false;
 	object_add_reading(d, o, c);
-	if ((o->roles & ~roles) == 0)
+	if ((o->roles & ~roles) == 0 && o->name_count == names)
 		return o;
 	if ((e->wish & WISH_KEEP) == 0 && !e->opening) {
 		o->bytes = bytes;
+		o->borrowed = borrowed; /* else its place in the hold would be given back as its own */
 		o->kept = true;
 		*ret_needed = object_queue(d, e);
+		o->kept = borrowed || *ret_needed;
 	} else {
 		(void)object_queue(d, e);
 	}
@@ -298,7 +300,7 @@ emit_bytes(struct decompose *d, struct object *parent, const struct child *c,
 
 	*ret_needed = false;
 	if (*place != 0)
-		return object_meet_again(d, d->entries[*place - 1], c, bytes, ret_needed);
+		return object_meet_again(d, d->entries[*place - 1], c, bytes, borrowed, ret_needed);
 	if (!budget_take_object(&d->budget) || (e = entry_new(d)) == NULL) {
 		if (parent != NULL)
 			limit_met(d, parent, FACT_LIMIT_OBJECTS);

@@ -10,11 +10,14 @@
 
 #define FIRST_BYTES (256u * 1024)
 #define GROW_LINEAR_BYTES (4u << 20) /* from here on by half, not double */
-#define IDLE_KEEP_BYTES (512u * 1024) /* memory an idle region may hold */
+#define IDLE_KEEP_BYTES (256u * 1024)   /* memory every idle region may hold ... */
+#define IDLE_ALL_BYTES  (32u << 20)     /* ... and more as long as all hold less than this: fresh
+                                         * pages cost more than filling them */
 #define IDLE_MAX 64
 
 struct spool_pool {
 	uint64_t budget, used; /* bytes of regions in use */
+	uint64_t idle_bytes;   /* memory that idle regions may hold */
 	struct region *idle;
 	unsigned idle_count;
 };
@@ -38,6 +41,7 @@ idle_drop(struct spool_pool *p)
 		region_free(&r);
 	}
 	p->idle_count = 0;
+	p->idle_bytes = 0;
 }
 
 void
@@ -67,6 +71,7 @@ spool_pool_trim(struct spool_pool *p)
 {
 	for (struct region *r = p->idle; r != NULL; r = r->next)
 		region_trim(r, 0);
+	p->idle_bytes = 0;
 }
 
 void
@@ -86,6 +91,7 @@ spool_first_region(struct spool *s)
 			return -EAGAIN;
 		p->idle = r->next;
 		p->idle_count--;
+		p->idle_bytes -= MIN_OF(p->idle_bytes, (uint64_t)r->touched);
 	} else {
 		if (p->used + FIRST_BYTES > p->budget && p->used > 0)
 			return -EAGAIN;
@@ -186,7 +192,9 @@ spool_done(struct spool *s)
 		region_free(&r);
 		return;
 	}
-	region_trim(r, IDLE_KEEP_BYTES);
+	if (s->pool->idle_bytes + r->touched > IDLE_ALL_BYTES)
+		region_trim(r, IDLE_KEEP_BYTES);
+	s->pool->idle_bytes += r->touched;
 	r->next = s->pool->idle;
 	s->pool->idle = r;
 	s->pool->idle_count++;

@@ -19,7 +19,7 @@
 #include "scan/pipeline_private.h"
 
 #define ARENA_MAX_BYTES (64u << 20)
-#define HOLD_KEEP_BYTES (2u << 20)   /* memory an idle hold may keep */
+#define HOLD_KEEP_BYTES (8u << 20)   /* memory an idle hold may keep until the next trim */
 #define HOLDS_MIN 16u
 
 static void job_inspect(struct scan_job *j);

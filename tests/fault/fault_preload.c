@@ -1,0 +1,534 @@
+/* fault_preload.c: a library for LD_PRELOAD that refuses chosen calls of chosen processes of
+ * cordond. run_faults.py says which through a page of shared memory, and reads there how often
+ * it happened. It decides nothing else, and makes no system call of its own once it is loaded,
+ * because inspectors are forked from a root that loaded it and are caged afterwards. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define PAGE_VARIABLE "CORDON_FAULT_PAGE"
+#define PAGE_MAGIC    0x43464c54u
+#define WHERE_SIZE    96
+
+/* The same numbers stand in run_faults.py. */
+enum role {
+	ROLE_NONE = 0,
+	ROLE_SUPERVISOR,
+	ROLE_GATE,
+	ROLE_RECORDER,
+	ROLE_INSPECTOR_ROOT,
+	ROLE_INSPECTOR,
+	ROLE_ENGINE_ROOT,
+	ROLE_ENGINE,
+};
+
+enum kind {
+	KIND_NONE = 0,
+	KIND_MEMORY, /* malloc and its kin: ENOMEM */
+	KIND_READ,   /* read, recv and their kin: EIO */
+	KIND_WRITE,  /* write: ENOSPC, send and its kin: EIO */
+	KIND_FORK,   /* EAGAIN */
+	KIND_MAP,    /* mmap, mremap, ftruncate, memfd_create: ENOMEM */
+	KIND_OPEN,   /* open, socketpair: EMFILE */
+	KIND_ACCEPT, /* EMFILE */
+};
+
+/* Written by the driver while armed is 0; the last three are written here. */
+struct fault_page {
+	uint32_t magic, role, kind;
+	uint32_t first, length; /* calls first ... first + length - 1 are refused; 0: only counted */
+	_Atomic uint32_t armed, count, refused;
+	char where[WHERE_SIZE]; /* who made the first call that was refused */
+};
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void *__libc_memalign(size_t align, size_t size);
+ssize_t __read_chk(int fd, void *to, size_t len, size_t room);
+ssize_t __pread_chk(int fd, void *to, size_t len, off_t at, size_t room);
+ssize_t __pread64_chk(int fd, void *to, size_t len, off64_t at, size_t room);
+ssize_t __recv_chk(int fd, void *to, size_t len, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *to, size_t len, size_t room, int flags,
+    struct sockaddr *addr, socklen_t *addr_len);
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+
+static struct fault_page *page;
+static enum role role;
+static struct {
+	ssize_t (*read)(int, void *, size_t);
+	ssize_t (*pread)(int, void *, size_t, off_t);
+	ssize_t (*readv)(int, const struct iovec *, int);
+	ssize_t (*recv)(int, void *, size_t, int);
+	ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
+	ssize_t (*recvmsg)(int, struct msghdr *, int);
+	ssize_t (*write)(int, const void *, size_t);
+	ssize_t (*pwrite)(int, const void *, size_t, off_t);
+	ssize_t (*writev)(int, const struct iovec *, int);
+	ssize_t (*send)(int, const void *, size_t, int);
+	ssize_t (*sendto)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+	ssize_t (*sendmsg)(int, const struct msghdr *, int);
+	pid_t (*fork)(void);
+	void *(*mmap)(void *, size_t, int, int, int, off_t);
+	void *(*mremap)(void *, size_t, size_t, int, ...);
+	int (*ftruncate)(int, off_t);
+	int (*memfd_create)(const char *, unsigned);
+	int (*open)(const char *, int, ...);
+	int (*openat)(int, const char *, int, ...);
+	FILE *(*fopen)(const char *, const char *);
+	int (*socketpair)(int, int, int, int[2]);
+	int (*accept4)(int, struct sockaddr *, socklen_t *, int);
+	int (*prctl)(int, ...);
+} real;
+
+/* The functions behind ours. Storing through a void pointer is what POSIX allows dlsym for. */
+#define FIND(name) (*(void **)(void *)&real.name = dlsym(RTLD_NEXT, #name))
+
+static void
+functions_find(void)
+{
+	FIND(read);
+	FIND(pread);
+	FIND(readv);
+	FIND(recv);
+	FIND(recvfrom);
+	FIND(recvmsg);
+	FIND(write);
+	FIND(pwrite);
+	FIND(writev);
+	FIND(send);
+	FIND(sendto);
+	FIND(sendmsg);
+	FIND(fork);
+	FIND(mmap);
+	FIND(mremap);
+	FIND(ftruncate);
+	FIND(memfd_create);
+	FIND(open);
+	FIND(openat);
+	FIND(fopen);
+	FIND(socketpair);
+	FIND(accept4);
+	FIND(prctl);
+}
+
+/* cordond starts its parts as `PROGRAM --role NAME ...`; without that it is the supervisor. */
+static enum role
+role_from_arguments(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		enum role role;
+	} roles[] = {
+		{ "gate", ROLE_GATE },
+		{ "recorder", ROLE_RECORDER },
+		{ "inspector", ROLE_INSPECTOR_ROOT },
+		{ "engine", ROLE_ENGINE_ROOT },
+	};
+	const char *slash = strrchr(argv[0], '/');
+
+	if (argc < 3 || strcmp(argv[1], "--role") != 0)
+		return strcmp(slash == NULL ? argv[0] : slash + 1, "cordond") == 0 ? ROLE_SUPERVISOR :
+		    ROLE_NONE;
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		if (strcmp(argv[2], roles[i].name) == 0)
+			return roles[i].role;
+	}
+	return ROLE_NONE;
+}
+
+/* glibc hands main()'s arguments to constructors. */
+__attribute__((constructor)) static void
+fault_preload_init(int argc, char **argv)
+{
+	const char *path = getenv(PAGE_VARIABLE);
+	void *map;
+	int fd;
+
+	functions_find();
+	fd = path == NULL ? -1 : real.open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	map = real.mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (map == MAP_FAILED || ((struct fault_page *)map)->magic != PAGE_MAGIC)
+		return;
+	role = role_from_arguments(argc, argv);
+	page = map;
+}
+
+/* The child of a root is a worker. The supervisor's child is nobody until it has called exec. */
+static void
+role_becomes_child(void)
+{
+	role = role == ROLE_INSPECTOR_ROOT ? ROLE_INSPECTOR :
+	    role == ROLE_ENGINE_ROOT ? ROLE_ENGINE : ROLE_NONE;
+}
+
+/* "program+0x1234", for addr2line. Nothing here calls the system. */
+static void
+where_note(const void *address)
+{
+	Dl_info info;
+	const char *name;
+
+	if (dladdr(address, &info) == 0 || info.dli_fname == NULL)
+		return;
+	name = strrchr(info.dli_fname, '/');
+	(void)snprintf(page->where, sizeof(page->where), "%s+0x%llx",
+	    name == NULL ? info.dli_fname : name + 1,
+	    (unsigned long long)((uintptr_t)address - (uintptr_t)info.dli_fbase));
+}
+
+/* Counts a call. True: it is to be refused, and errno says so. */
+static bool
+refuse(enum kind kind, int error, const void *caller)
+{
+	uint32_t n;
+
+	if (page == NULL || role == ROLE_NONE || atomic_load(&page->armed) == 0 ||
+	    page->role != (uint32_t)role || page->kind != (uint32_t)kind)
+		return false;
+	n = atomic_fetch_add(&page->count, 1) + 1;
+	if (page->first == 0 || n < page->first || n - page->first >= page->length)
+		return false;
+	if (atomic_fetch_add(&page->refused, 1) == 0)
+		where_note(caller);
+	errno = error;
+	return true;
+}
+#define REFUSE(kind, error) refuse((kind), (error), __builtin_return_address(0))
+
+void *
+malloc(size_t size)
+{
+	return REFUSE(KIND_MEMORY, ENOMEM) ? NULL : __libc_malloc(size);
+}
+
+void *
+calloc(size_t count, size_t size)
+{
+	return REFUSE(KIND_MEMORY, ENOMEM) ? NULL : __libc_calloc(count, size);
+}
+
+void *
+realloc(void *p, size_t size)
+{
+	return REFUSE(KIND_MEMORY, ENOMEM) ? NULL : __libc_realloc(p, size);
+}
+
+void *
+reallocarray(void *p, size_t count, size_t size)
+{
+	size_t all;
+
+	if (REFUSE(KIND_MEMORY, ENOMEM))
+		return NULL;
+	if (__builtin_mul_overflow(count, size, &all)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_realloc(p, all);
+}
+
+void *
+aligned_alloc(size_t align, size_t size)
+{
+	return REFUSE(KIND_MEMORY, ENOMEM) ? NULL : __libc_memalign(align, size);
+}
+
+int
+posix_memalign(void **ret, size_t align, size_t size)
+{
+	void *p = REFUSE(KIND_MEMORY, ENOMEM) ? NULL : __libc_memalign(align, size);
+
+	if (p == NULL)
+		return ENOMEM;
+	*ret = p;
+	return 0;
+}
+
+ssize_t
+read(int fd, void *to, size_t len)
+{
+	return REFUSE(KIND_READ, EIO) ? -1 : real.read(fd, to, len);
+}
+
+ssize_t
+__read_chk(int fd, void *to, size_t len, size_t room)
+{
+	if (len > room)
+		abort();
+	return REFUSE(KIND_READ, EIO) ? -1 : real.read(fd, to, len);
+}
+
+ssize_t
+pread(int fd, void *to, size_t len, off_t at)
+{
+	return REFUSE(KIND_READ, EIO) ? -1 : real.pread(fd, to, len, at);
+}
+
+ssize_t
+pread64(int fd, void *to, size_t len, off64_t at)
+{
+	return REFUSE(KIND_READ, EIO) ? -1 : real.pread(fd, to, len, at);
+}
+
+ssize_t
+__pread_chk(int fd, void *to, size_t len, off_t at, size_t room)
+{
+	if (len > room)
+		abort();
+	return REFUSE(KIND_READ, EIO) ? -1 : real.pread(fd, to, len, at);
+}
+
+ssize_t
+__pread64_chk(int fd, void *to, size_t len, off64_t at, size_t room)
+{
+	if (len > room)
+		abort();
+	return REFUSE(KIND_READ, EIO) ? -1 : real.pread(fd, to, len, at);
+}
+
+ssize_t
+readv(int fd, const struct iovec *iov, int count)
+{
+	return REFUSE(KIND_READ, EIO) ? -1 : real.readv(fd, iov, count);
+}
+
+ssize_t
+recv(int fd, void *to, size_t len, int flags)
+{
+	return REFUSE(KIND_READ, EIO) ? -1 : real.recv(fd, to, len, flags);
+}
+
+ssize_t
+__recv_chk(int fd, void *to, size_t len, size_t room, int flags)
+{
+	if (len > room)
+		abort();
+	return REFUSE(KIND_READ, EIO) ? -1 : real.recv(fd, to, len, flags);
+}
+
+ssize_t
+recvfrom(int fd, void *to, size_t len, int flags, struct sockaddr *addr, socklen_t *addr_len)
+{
+	return REFUSE(KIND_READ, EIO) ? -1 : real.recvfrom(fd, to, len, flags, addr, addr_len);
+}
+
+ssize_t
+__recvfrom_chk(int fd, void *to, size_t len, size_t room, int flags, struct sockaddr *addr,
+    socklen_t *addr_len)
+{
+	if (len > room)
+		abort();
+	return REFUSE(KIND_READ, EIO) ? -1 : real.recvfrom(fd, to, len, flags, addr, addr_len);
+}
+
+ssize_t
+recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return REFUSE(KIND_READ, EIO) ? -1 : real.recvmsg(fd, msg, flags);
+}
+
+ssize_t
+write(int fd, const void *from, size_t len)
+{
+	return REFUSE(KIND_WRITE, ENOSPC) ? -1 : real.write(fd, from, len);
+}
+
+ssize_t
+pwrite(int fd, const void *from, size_t len, off_t at)
+{
+	return REFUSE(KIND_WRITE, ENOSPC) ? -1 : real.pwrite(fd, from, len, at);
+}
+
+ssize_t
+pwrite64(int fd, const void *from, size_t len, off64_t at)
+{
+	return REFUSE(KIND_WRITE, ENOSPC) ? -1 : real.pwrite(fd, from, len, at);
+}
+
+ssize_t
+writev(int fd, const struct iovec *iov, int count)
+{
+	return REFUSE(KIND_WRITE, EIO) ? -1 : real.writev(fd, iov, count);
+}
+
+ssize_t
+send(int fd, const void *from, size_t len, int flags)
+{
+	return REFUSE(KIND_WRITE, EIO) ? -1 : real.send(fd, from, len, flags);
+}
+
+ssize_t
+sendto(int fd, const void *from, size_t len, int flags, const struct sockaddr *addr,
+    socklen_t addr_len)
+{
+	return REFUSE(KIND_WRITE, EIO) ? -1 : real.sendto(fd, from, len, flags, addr, addr_len);
+}
+
+ssize_t
+sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return REFUSE(KIND_WRITE, EIO) ? -1 : real.sendmsg(fd, msg, flags);
+}
+
+pid_t
+fork(void)
+{
+	pid_t pid;
+
+	if (REFUSE(KIND_FORK, EAGAIN))
+		return -1;
+	pid = real.fork();
+	if (pid == 0)
+		role_becomes_child();
+	return pid;
+}
+
+void *
+mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+	return REFUSE(KIND_MAP, ENOMEM) ? MAP_FAILED :
+	    real.mmap(at, len, protection, flags, fd, offset);
+}
+
+void *
+mmap64(void *at, size_t len, int protection, int flags, int fd, off64_t offset)
+{
+	return REFUSE(KIND_MAP, ENOMEM) ? MAP_FAILED :
+	    real.mmap(at, len, protection, flags, fd, offset);
+}
+
+void *
+mremap(void *from, size_t from_len, size_t len, int flags, ...)
+{
+	void *to = NULL;
+	va_list ap;
+
+	if ((flags & MREMAP_FIXED) != 0) {
+		va_start(ap, flags);
+		to = va_arg(ap, void *);
+		va_end(ap);
+	}
+	return REFUSE(KIND_MAP, ENOMEM) ? MAP_FAILED : real.mremap(from, from_len, len, flags, to);
+}
+
+int
+ftruncate(int fd, off_t len)
+{
+	return REFUSE(KIND_MAP, ENOMEM) ? -1 : real.ftruncate(fd, len);
+}
+
+int
+ftruncate64(int fd, off64_t len)
+{
+	return REFUSE(KIND_MAP, ENOMEM) ? -1 : real.ftruncate(fd, len);
+}
+
+int
+memfd_create(const char *name, unsigned flags)
+{
+	return REFUSE(KIND_MAP, ENOMEM) ? -1 : real.memfd_create(name, flags);
+}
+
+/* The mode, which is there only when a file may be made. */
+#define MODE_OF(flags, last, mode) \
+	do { \
+		va_list ap_; \
+\
+		if (((flags) & (O_CREAT | __O_TMPFILE)) != 0) { \
+			va_start(ap_, last); \
+			mode = va_arg(ap_, mode_t); \
+			va_end(ap_); \
+		} \
+	} while (0)
+
+int
+open(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+
+	MODE_OF(flags, flags, mode);
+	return REFUSE(KIND_OPEN, EMFILE) ? -1 : real.open(path, flags, mode);
+}
+
+int
+open64(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+
+	MODE_OF(flags, flags, mode);
+	return REFUSE(KIND_OPEN, EMFILE) ? -1 : real.open(path, flags, mode);
+}
+
+int
+__open_2(const char *path, int flags)
+{
+	return REFUSE(KIND_OPEN, EMFILE) ? -1 : real.open(path, flags);
+}
+
+int
+__open64_2(const char *path, int flags)
+{
+	return REFUSE(KIND_OPEN, EMFILE) ? -1 : real.open(path, flags);
+}
+
+int
+openat(int folder, const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+
+	MODE_OF(flags, flags, mode);
+	return REFUSE(KIND_OPEN, EMFILE) ? -1 : real.openat(folder, path, flags, mode);
+}
+
+int
+openat64(int folder, const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+
+	MODE_OF(flags, flags, mode);
+	return REFUSE(KIND_OPEN, EMFILE) ? -1 : real.openat(folder, path, flags, mode);
+}
+
+FILE *
+fopen(const char *path, const char *mode)
+{
+	return REFUSE(KIND_OPEN, EMFILE) ? NULL : real.fopen(path, mode);
+}
+
+FILE *
+fopen64(const char *path, const char *mode)
+{
+	return REFUSE(KIND_OPEN, EMFILE) ? NULL : real.fopen(path, mode);
+}
+
+int
+socketpair(int domain, int type, int protocol, int fds[2])
+{
+	return REFUSE(KIND_OPEN, EMFILE) ? -1 : real.socketpair(domain, type, protocol, fds);
+}
+
+int
+accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return REFUSE(KIND_ACCEPT, EMFILE) ? -1 : real.accept4(fd, addr, len, flags);
+}

@@ -1,0 +1,380 @@
+#!/usr/bin/env python3
+"""Refuses the n-th allocation, read, write, fork ... of one process of cordond after the other,
+n = 1, 2, 3 and so on until a run meets no refusal any more. Whatever happens inside: an infected
+mail is never let through, every mail has an end in time, the daemon serves the next mails as it
+should, no descriptor and no file stays behind.
+
+A case is a process, a kind of call and what happens meanwhile. Where a run makes more calls than
+the time allows, n goes on in larger steps; CORDON_FAULT_SECONDS=N gives each case N seconds.
+"""
+
+import collections
+import mmap
+import os
+import re
+import signal
+import struct
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "live"))
+
+# pylint: disable=wrong-import-position
+from lib import clamd, cordond, mails, milter, process, runner   # noqa: E402
+from lib.runner import expect                                    # noqa: E402
+from lib.station import Station                                  # noqa: E402
+
+# The same numbers stand in fault_preload.c.
+ROLES = {name: number + 1 for number, name in enumerate(("supervisor", "gate", "recorder",
+	"inspector_root", "inspector", "engine_root", "engine"))}
+KINDS = {name: number + 1 for number, name in enumerate(("memory", "read", "write", "fork",
+	"map", "open", "accept"))}
+_MAGIC = 0x43464c54
+_PAGE = struct.Struct("=8I96s")
+_FOR_EVER = 0x7fffffff
+
+_SKIP_STATUS = 77
+_SECONDS = float(os.environ.get("CORDON_FAULT_SECONDS") or 2.5)
+_DENSE = 24                 # so many first calls are refused one by one
+_MAIL_TIME_S = 15           # an answer that takes longer is none
+_RECOVERY_S = 15
+_RUNS_MAX = 2000
+_POOLED = ("cordon-spool", "cordon-hold")   # the gate keeps a few idle ones
+_POOLED_MAX = 16
+
+LOST = (b"", b"connection lost")
+
+
+class Page:
+	"""The shared page: tells the preloaded library what to refuse."""
+
+	def __init__(self, path):
+		self.path = path
+		with open(path, "wb") as handle:
+			handle.write(struct.pack("=I", _MAGIC).ljust(mmap.PAGESIZE, b"\0"))
+		with open(path, "r+b") as handle:
+			self._map = mmap.mmap(handle.fileno(), mmap.PAGESIZE)
+
+	def arm(self, role, kind, first, length=1):
+		"""Refuse calls first ... first + length - 1 from now on; first 0: only count."""
+		self.disarm()
+		self._map[:_PAGE.size] = _PAGE.pack(_MAGIC, ROLES[role], KINDS[kind], first, length, 0,
+			0, 0, b"")
+		self._map[20:24] = struct.pack("=I", 1)
+
+	def disarm(self):
+		"""Returns (calls counted, calls refused, who made the first of those)."""
+		self._map[20:24] = struct.pack("=I", 0)
+		fields = _PAGE.unpack(self._map[:_PAGE.size])
+		return fields[6], fields[7], fields[8].split(b"\0")[0].decode()
+
+	def refused(self):
+		return _PAGE.unpack(self._map[:_PAGE.size])[7]
+
+
+class Faulty(Station):
+	"""A daemon with the library in all its processes."""
+
+	def __init__(self, base):
+		super().__init__(base)
+		self.page = Page(os.path.join(base, "fault.page"))
+		self.database = os.path.join(base, "db")
+		self.setup = None
+		self.normal = None
+		self.turn = 0
+		self.filler = mails.noise(300_000, 7)
+		clamd.write_database(self.database)
+
+	def use(self, setup):
+		"""Starts the daemon: "signatures" finds EICAR by its signature; "engine" finds only
+		what libclamav finds, by the marker."""
+		if self.setup == setup and self.filter and self.filter.is_running():
+			return
+		self.setup = setup
+		blocks = []
+		if setup == "engine":
+			blocks = [cordond.block("signatures", "", eicar=False),
+				cordond.block("clamav", "", enabled=True, database=self.database, workers=1)]
+		os.environ["LD_PRELOAD"] = os.environ["CORDON_FAULT_PRELOAD"]
+		os.environ["CORDON_FAULT_PAGE"] = self.page.path
+		try:
+			self.start(*blocks, inspectors=1, restart_backoff_max_ms=100,
+				message_timeout_ms=5000, io_timeout_ms=3000)
+		finally:
+			del os.environ["LD_PRELOAD"]
+		self.serves()
+		self.normal = self.state()
+
+	def stop_filter(self):
+		self.page.disarm()
+		super().stop_filter()
+
+	def virus(self, unique):
+		"""Bytes that are found: never seen before, or the same each time."""
+		found = mails.marker() if self.setup == "engine" else mails.eicar()
+		return found + b" %d %d" % (os.getpid(), self.turn) if unique else found
+
+	def infected(self, kind):
+		"""An infected mail: "new", "known" (the file was seen before), "big"."""
+		self.turn += 1
+		name = "fault-%d" % self.turn
+		note = ("note.txt", b"turn %d\n" % self.turn)
+		if kind == "big":
+			return mails.with_attachments(name, ("data.bin", self.filler), note,
+				("eicar.zip", mails.zipped(("eicar.com", self.virus(True)))))
+		return mails.with_attachments(name, note,
+			("eicar.zip", mails.zipped(note, ("eicar.com", self.virus(kind == "new")))))
+
+	def clean(self):
+		self.turn += 1
+		return mails.with_attachments("fault-%d" % self.turn, ("note.txt", b"%d" % self.turn),
+			("notes.zip", mails.zipped(("a.txt", b"clean %d\n" % self.turn))))
+
+	def hand_over(self, content):
+		"""The answer to a mail, or LOST. Fails when there is none in time."""
+		begin = time.monotonic()
+		try:
+			with milter.Dialogue(self.filter.milter, _MAIL_TIME_S) as dialogue:
+				dialogue.negotiate()
+				dialogue.connected()
+				dialogue.helo()
+				return dialogue.mail(content)
+		except TimeoutError:
+			pass
+		except (milter.Closed, OSError):
+			return LOST
+		raise AssertionError("a mail had no answer after %.0f s" % (time.monotonic() - begin))
+
+	def offer(self, content, infected):
+		"""Hands a mail over and judges the answer: 1 as it should be, 0 try again. Fails when
+		an infected mail is let through, or a clean one refused for good."""
+		answer = self.hand_over(content)
+		if answer == LOST or milter.is_refused(answer, b"4"):
+			return 0
+		if infected:
+			expect(milter.is_refused(answer, b"550"), "AN INFECTED MAIL PASSED: %r" % (answer,))
+		else:
+			expect(answer[0] in (milter.CONTINUE, milter.ACCEPT), "a clean mail: %r" % (answer,))
+		return 1
+
+	def serves(self):
+		"""Waits until infected and clean mail are answered as they should be."""
+		end = time.monotonic() + _RECOVERY_S
+		while not (self.offer(self.infected("new"), True) and self.offer(self.infected("known"),
+				True) and self.offer(self.clean(), False)):
+			expect(time.monotonic() < end, "mail is still not served %d s later" % _RECOVERY_S)
+			time.sleep(0.02)
+
+	def descriptors(self, pid):
+		"""What a process has open: (count of each target, number of pooled ones)."""
+		found = collections.Counter()
+		for number in os.listdir("/proc/%d/fd" % pid):
+			try:
+				target = os.readlink("/proc/%d/fd/%s" % (pid, number))
+			except FileNotFoundError:
+				continue
+			found[re.sub(r"\[?\d+\]?", "", target)] += 1
+		pooled = sum(found.pop(name) for name in list(found) if any(p in name for p in _POOLED))
+		return found, pooled
+
+	def roots(self):
+		"""Processes that only the supervisor starts: {"gate": pid, ...}; None when one of them
+		is not there, or there twice."""
+		found = {}
+		for pid in process.children(self.filter.process.pid):
+			name = process.title(pid)
+			if process.is_zombie(pid) or name == "cordond":
+				continue
+			if name in found:
+				return None
+			found[name] = pid
+		wanted = {"cordon-gate", "cordon-record", "cordon-inspect"} | (
+			{"cordon-engine"} if self.setup == "engine" else set())
+		return found if set(found) == wanted else None
+
+	def state(self):
+		"""What must be the same whenever nothing is going on."""
+		roots = process.wait_for(self.roots, _RECOVERY_S, "each process once")
+		roots["cordond"] = self.filter.process.pid
+		result = {}
+		for name, pid in roots.items():
+			try:
+				found, pooled = self.descriptors(pid)
+			except PermissionError:         # not root: processes in a cage are closed to us
+				continue
+			except FileNotFoundError:       # it ended meanwhile
+				return None
+			expect(pooled <= _POOLED_MAX, "%s keeps %d regions" % (name, pooled))
+			result["descriptors of " + name] = dict(found)
+		files = []
+		for folder, _, names in os.walk(self.filter.run):
+			files += [os.path.join(folder, name) for name in names]
+			files.append(folder)
+		result["files"] = sorted(re.sub(r"engine-\w{6}", "engine-X", name) for name in files)
+		return result
+
+	def expect_normal(self):
+		"""Fails when something stayed behind, after giving it the time to go."""
+		def same():
+			state.append(self.state())
+			return state[-1] == self.normal
+		state = []
+		try:
+			process.wait_for(same, 4, "the same state as before")
+		except process.StartError:
+			changes = ["%s: %r, before: %r" % (key, value, self.normal.get(key))
+				for key, value in (state[-1] or {}).items() if value != self.normal.get(key)]
+			raise AssertionError("something stayed behind: " + "; ".join(changes)) from None
+
+
+def _nothing(_):
+	pass
+
+
+def _kill(role):
+	def kill(station):
+		if role == "inspector_root":
+			pids = [station.roots()["cordon-inspect"]]
+		elif role in ("inspect", "engine"):
+			roots = station.roots()
+			pids = process.children(roots["cordon-" + role])
+		else:
+			pids = station.filter.pids(role)
+		expect(pids, "no %s to kill" % role)
+		os.kill(pids[0], signal.SIGKILL)
+	return kill
+
+
+_RELOADED = ("event=tree_ready", "event=load_failed", "event=reload_failed", "event=start_failed",
+	"event=tree_died")
+
+
+def _reload(station):
+	"""SIGHUP, and waits until it has come to some end."""
+	def lines():
+		log = station.filter.log()
+		return sum(log.count(word) for word in _RELOADED)
+	before = lines()
+	station.filter.reload()
+	wanted = 2 if station.setup == "engine" else 1
+	end = time.monotonic() + 3
+	while lines() < before + wanted and time.monotonic() < end and station.filter.is_running():
+		time.sleep(0.01)
+
+
+MEANWHILE = {"mail": _nothing, "gate_killed": _kill("gate"), "worker_killed": _kill("inspect"),
+	"engine_killed": _kill("engine"), "root_killed": _kill("inspector_root"),
+	"recorder_killed": _kill("record"), "reload": _reload}
+
+MAILS = {"signatures": ("new", "known", "big"), "engine": ("new", "known")}
+
+
+class Case:
+	"""One process, one kind of call, one thing that happens meanwhile."""
+
+	def __init__(self, setup, role, kind, meanwhile, length=1):
+		self.setup, self.role, self.kind, self.meanwhile = setup, role, kind, meanwhile
+		self.length = length
+		self.__name__ = "%s_%s%s_%s" % (role, kind, "" if length == 1 else "_from_there_on",
+			meanwhile) + ("" if setup == "signatures" else "_with_engine")
+
+	def __call__(self, station):
+		begin = time.monotonic()
+		station.use(self.setup)
+		total = self._one(station, 0)[0]
+		n, runs, ended, where = 1, 0, False, ""
+		while not ended and runs < _RUNS_MAX and time.monotonic() - begin < _SECONDS:
+			try:
+				_, refused, where = self._one(station, n)
+			except AssertionError as error:
+				where = station.page.disarm()[2]
+				station.stop_filter()   # the next case starts afresh
+				station.setup = None
+				raise AssertionError("call %d (of %s, made at %s): %s"
+					% (n, total, where or "nowhere", error)) from None
+			ended = refused == 0
+			runs += not ended
+			step = 1 + max(0, total - _DENSE) // max(1, _DENSE) if runs >= _DENSE else 1
+			n += step
+		print("%s: %d runs, call %s of about %d refused%s" % (self.__name__, runs,
+			"1" if n == 2 else "1 to %d" % (n - 1), total, "" if ended else "; out of time"))
+
+	def _one(self, station, n):
+		"""One run. Returns (calls, refused calls, where)."""
+		below = process.descendants(station.filter.process.pid)
+		station.page.arm(self.role, self.kind, n, _FOR_EVER if self.length != 1 else 1)
+		MEANWHILE[self.meanwhile](station)
+		for kind in MAILS[self.setup]:
+			station.offer(station.infected(kind), True)
+		station.offer(station.clean(), False)
+		result = station.page.disarm()
+		if not self._lives(station, result[1] > 0, below):
+			station.use(self.setup)
+		station.serves()
+		station.expect_normal()
+		return result
+
+	def _lives(self, station, refused, below):
+		"""False when the whole daemon ended, where it may: the supervisor without memory."""
+		if station.filter.is_running():
+			return True
+		expect(refused and self.role == "supervisor" and self.kind == "memory",
+			"the whole daemon ended")
+		process.wait_for(lambda: all(process.is_zombie(pid) for pid in below), 10,
+			"the end of the processes of a supervisor that ended")
+		return False
+
+
+def _cases():
+	yield from (Case("signatures", "gate", kind, "mail")
+		for kind in ("memory", "read", "write", "map", "open", "accept"))
+	yield from (Case("signatures", role, "memory", "mail", length=_FOR_EVER)
+		for role in ("gate", "inspector"))
+	yield from (Case("signatures", "inspector", kind, "mail")
+		for kind in ("memory", "read", "write", "map"))
+	yield from (Case("signatures", "recorder", kind, "mail") for kind in ("memory", "read", "write"))
+	yield from (Case("signatures", "inspector", kind, "worker_killed")
+		for kind in ("memory", "read", "write", "map", "open"))
+	yield from (Case("signatures", "inspector_root", kind, "worker_killed")
+		for kind in ("memory", "read", "write", "fork", "open"))
+	yield from (Case("signatures", "inspector_root", kind, "reload")
+		for kind in ("memory", "read", "write", "fork", "map", "open"))
+	yield from (Case("signatures", "gate", kind, meanwhile)
+		for meanwhile in ("gate_killed", "reload", "root_killed")
+		for kind in ("memory", "read", "write", "map", "open"))
+	yield from (Case("signatures", "supervisor", kind, meanwhile)
+		for meanwhile in ("gate_killed", "root_killed", "recorder_killed", "reload")
+		for kind in ("memory", "read", "write", "fork", "map", "open"))
+	if not cordond.has_engine():
+		return
+	yield from (Case("engine", "gate", kind, "mail") for kind in ("memory", "read", "write"))
+	yield from (Case("engine", "engine", kind, "mail")
+		for kind in ("memory", "read", "write", "map", "open"))
+	yield from (Case("engine", "engine_root", kind, "engine_killed")
+		for kind in ("memory", "read", "write", "fork", "open"))
+	yield from (Case("engine", "supervisor", kind, "gate_killed") for kind in ("write", "open"))
+
+
+def _cannot_run():
+	library = os.environ.get("CORDON_FAULT_PRELOAD")
+	binary = os.path.join(cordond.binaries(), "cordond")
+	if os.path.exists(binary) and cordond.is_sanitized():
+		return "AddressSanitizer has malloc to itself: the release build runs these tests"
+	if not library or not os.path.exists(library):
+		return "no fault_preload library (set CORDON_FAULT_PRELOAD)"
+	return None
+
+
+def _main():
+	why = _cannot_run()
+	if why:
+		print("SKIP run_faults: " + why)
+		sys.exit(_SKIP_STATUS)
+	for case in _cases():
+		runner.test(case)
+	runner.main(Faulty, needs_root=False)
+
+
+if __name__ == "__main__":
+	_main()

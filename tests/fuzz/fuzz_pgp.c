@@ -1,0 +1,9 @@
+/* fuzz_pgp.c: OpenPGP messages, armoured or binary. The promises are those of fuzz_taken.h. */
+#include "fuzz_taken.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	(void)openers_run(slice_of(data, len), ROLE_LEAF | ROLE_TEXT, "a.gpg");
+	return 0;
+}
