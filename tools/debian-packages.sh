@@ -25,6 +25,7 @@ cordon_build_packages() {
 		liblzma-dev \
 		libzstd-dev \
 		liblz4-dev \
+		libdeflate-dev \
 		libseccomp-dev \
 		libjansson-dev \
 		libclamav-dev \

@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "base/sha256.h"
 #include "config/config.h"
+#include "decompose/archive_read.h"
 #include "decompose/charset.h"
 #include "decompose/decompose.h"
 #include "decompose/magic.h"
@@ -411,6 +412,7 @@ main(int argc, char **argv)
 	}
 	sha256_preload();
 	charset_preload();
+	archive_preload();
 	tree = (struct tree){ .worker_name = "cordon-inspect", .workers = worker_count(ins.config),
 		.backoff_max_ms = ins.config->restart_backoff_max_ms, .version = "signatures",
 		.signatures = signature_match_get_count(ins.match) + ins.blocklist.count,

@@ -297,13 +297,46 @@ detect_text(struct slice b)
 	return T_PLAIN;
 }
 
+/* cpio's binary header: 26 bytes; the name behind it ends in NUL at the length it tells. */
+static bool
+is_binary_cpio(struct slice b)
+{
+	bool big = b.ptr[0] == 0x71;
+	size_t name_len, mode;
+
+	if (b.len < 27)
+		return false;
+	mode = big ? (size_t)b.ptr[6] << 8 | b.ptr[7] : (size_t)b.ptr[7] << 8 | b.ptr[6];
+	name_len = big ? (size_t)b.ptr[20] << 8 | b.ptr[21] : (size_t)b.ptr[21] << 8 | b.ptr[20];
+	return (mode & 0xf000) != 0 && name_len >= 1 && name_len <= 4096 &&
+	    b.len >= 26 + name_len && b.ptr[26 + name_len - 1] == '\0';
+}
+
+/* Two bytes stand in front of one file of noise in 65,536: such a mark needs more. */
+static bool
+is_borne_out(enum type_id id, struct slice b)
+{
+	switch (id) {
+	case T_GZIP:
+		return b.len < 4 || (b.ptr[2] == 8 && (b.ptr[3] & 0xe0) == 0);
+	case T_COMPRESS:
+		return b.len < 3 || ((b.ptr[2] & 0x60) == 0 && (b.ptr[2] & 0x1f) >= 9 &&
+		    (b.ptr[2] & 0x1f) <= 16);
+	case T_CPIO:
+		return b.ptr[0] == '0' || is_binary_cpio(b);
+	default:
+		return true;
+	}
+}
+
 const struct magic_type *
 magic_detect(struct slice b)
 {
 	enum type_id id;
 
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-		if (has_at(b, marks[i].offset, marks[i].bytes, marks[i].len))
+		if (has_at(b, marks[i].offset, marks[i].bytes, marks[i].len) &&
+		    is_borne_out(marks[i].type, b))
 			return &types[marks[i].type];
 	}
 	id = detect_by_rule(b);

@@ -209,6 +209,24 @@ stream_opener_open(struct decompose *d, struct object *o)
 	emit_trailer(d, o, end);
 }
 
+/* Marks of two bytes and no other sign: noise has them too. */
+static bool
+is_weakly_marked(const struct magic_type *t)
+{
+	return magic_is(t, "freeze") || magic_is(t, "pack") || magic_is(t, "scolzh");
+}
+
+static bool
+is_named_packed(const struct object *o)
+{
+	for (uint32_t i = 0; i < o->name_count; i++) {
+		if (slice_ends_with_nocase(o->names[i], SLICE_LIT(".f")) ||
+		    slice_ends_with_nocase(o->names[i], SLICE_LIT(".z")))
+			return true;
+	}
+	return false;
+}
+
 bool
 unsupported_opener_claims(const struct object *o)
 {
@@ -221,7 +239,7 @@ unsupported_opener_claims(const struct object *o)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
 		if (magic_is(o->detected, formats[i]))
-			return true;
+			return !is_weakly_marked(o->detected) || is_named_packed(o);
 	}
 	return false;
 }

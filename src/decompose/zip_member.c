@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "decompose/archive_read.h"
 #include "decompose/decompose.h"
+#include "decompose/deflate_whole.h"
 #include "decompose/stream_decode.h"
 #include "decompose/zip_crypt.h"
 #include "decompose/zip_header.h"
@@ -44,9 +45,20 @@ decode_streams(enum stream_status (*decode)(struct slice, struct stream_sink *, 
 	return status;
 }
 
+/* Members of an honest size in one go; all others, and what goes wrong there, step by step. */
 static enum stream_status
-inflate_raw(struct slice in, struct stream_sink *out, size_t *ret_used)
+inflate_member(const struct zip_reading *r, struct slice in, struct stream_sink *out,
+    size_t *ret_used)
 {
+	uint8_t *to;
+	size_t room;
+
+	if (r->plain_bytes == 0 || r->plain_bytes > DEFLATE_WHOLE_MAX_BYTES ||
+	    r->plain_bytes / DEFLATE_RATIO_MAX > in.len)
+		return stream_inflate(in, -15, out, ret_used);
+	to = stream_sink_reserve(out, (size_t)r->plain_bytes, &room);
+	if (to != NULL && room == r->plain_bytes && deflate_whole(in, to, room, ret_used))
+		return stream_sink_commit(out, room) ? STREAM_END : STREAM_LIMIT;
 	return stream_inflate(in, -15, out, ret_used);
 }
 
@@ -64,7 +76,7 @@ decode(const struct zip_reading *r, struct slice in, struct stream_sink *out,
 			return STREAM_LIMIT;
 		return r->packed_bytes > in.len ? STREAM_TRUNCATED : STREAM_END;
 	case ZIP_DEFLATE:
-		return inflate_raw(in, out, ret_used);
+		return inflate_member(r, in, out, ret_used);
 	case ZIP_DEFLATE64:
 		return zip_inflate64(in, out, ret_used);
 	case ZIP_BZIP2:
@@ -133,7 +145,7 @@ facts_of(const struct zip_reading *r, enum stream_status status, struct slice pl
 	case STREAM_END:
 		break;
 	}
-	if (r->has_crc && crc32_z(0, plain.ptr, plain.len) != r->crc)
+	if (r->has_crc && deflate_crc32(plain) != r->crc)
 		return FACT_BIT(FACT_CORRUPT);
 	if ((r->plain_bytes != UINT64_MAX && r->plain_bytes != plain.len) ||
 	    (r->packed_bytes != UINT64_MAX && r->packed_bytes != used))

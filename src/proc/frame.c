@@ -100,9 +100,11 @@ frame_recv(int fd, uint8_t *buffer, struct frame *ret_frame)
 		if (errno != EINTR)
 			return errno == ECONNRESET ? 0 : -errno;
 	}
-	if (n == 0)
-		return 0;
 	take_descriptors(&msg, ret_frame);
+	if (n == 0) { /* an empty packet looks the same as the end, but may bring descriptors */
+		frame_close_fds(ret_frame);
+		return 0;
+	}
 	memcpy(&header, buffer, MIN_OF((size_t)n, sizeof(header)));
 	if ((size_t)n < sizeof(header) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
 	    header.magic != HEADER_MAGIC || header.type == FRAME_NONE ||
