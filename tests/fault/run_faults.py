@@ -32,13 +32,15 @@ KINDS = {name: number + 1 for number, name in enumerate(("memory", "read", "writ
 	"map", "open", "accept"))}
 _MAGIC = 0x43464c54
 _PAGE = struct.Struct("=8I96s")
-_FOR_EVER = 0x7fffffff
 
 _SKIP_STATUS = 77
 _SECONDS = float(os.environ.get("CORDON_FAULT_SECONDS") or 2.5)
 _DENSE = 24                 # so many first calls are refused one by one
 _MAIL_TIME_S = 15           # an answer that takes longer is none
 _RECOVERY_S = 15
+_SETTLE_S = 5
+_QUIET_S = 0.5
+_BURST = 8
 _RUNS_MAX = 2000
 _POOLED = ("cordon-spool", "cordon-hold")   # the gate keeps a few idle ones
 _POOLED_MAX = 16
@@ -104,6 +106,7 @@ class Faulty(Station):
 		finally:
 			del os.environ["LD_PRELOAD"]
 		self.serves()
+		time.sleep(_QUIET_S)            # until the gate has closed the last session
 		self.normal = self.state()
 
 	def stop_filter(self):
@@ -178,54 +181,53 @@ class Faulty(Station):
 		pooled = sum(found.pop(name) for name in list(found) if any(p in name for p in _POOLED))
 		return found, pooled
 
-	def roots(self):
-		"""Processes that only the supervisor starts: {"gate": pid, ...}; None when one of them
-		is not there, or there twice."""
-		found = {}
-		for pid in process.children(self.filter.process.pid):
-			name = process.title(pid)
-			if process.is_zombie(pid) or name == "cordond":
-				continue
-			if name in found:
-				return None
-			found[name] = pid
-		wanted = {"cordon-gate", "cordon-record", "cordon-inspect"} | (
-			{"cordon-engine"} if self.setup == "engine" else set())
-		return found if set(found) == wanted else None
+	def processes(self):
+		"""What the supervisor started: (name, pid), in order."""
+		return sorted((process.title(pid), pid) for pid in
+			process.children(self.filter.process.pid) if not process.is_zombie(pid))
+
+	def root(self, name):
+		"""Process id of the only process of this name that the supervisor started."""
+		pids = [pid for title, pid in self.processes() if title == name]
+		expect(len(pids) == 1, "%d processes %s" % (len(pids), name))
+		return pids[0]
 
 	def state(self):
 		"""What must be the same whenever nothing is going on."""
-		roots = process.wait_for(self.roots, _RECOVERY_S, "each process once")
-		roots["cordond"] = self.filter.process.pid
-		result = {}
-		for name, pid in roots.items():
+		result = {"processes": collections.Counter(name for name, _ in self.processes())}
+		for name, pid in self.processes() + [("cordond", self.filter.process.pid)]:
 			try:
 				found, pooled = self.descriptors(pid)
-			except PermissionError:         # not root: processes in a cage are closed to us
-				continue
-			except FileNotFoundError:       # it ended meanwhile
-				return None
+			except (PermissionError, FileNotFoundError):
+				continue        # closed to us when we are not root; or it has just ended
 			expect(pooled <= _POOLED_MAX, "%s keeps %d regions" % (name, pooled))
-			result["descriptors of " + name] = dict(found)
-		files = []
+			result["descriptors of " + name] = found
+		files = collections.Counter()
 		for folder, _, names in os.walk(self.filter.run):
-			files += [os.path.join(folder, name) for name in names]
-			files.append(folder)
-		result["files"] = sorted(re.sub(r"engine-\w{6}", "engine-X", name) for name in files)
+			files[re.sub(r"engine-\w{6}", "engine-X", folder)] += 1
+			files.update(os.path.join(folder, name) for name in names)
+		result["files"] = files
 		return result
 
 	def expect_normal(self):
 		"""Fails when something stayed behind, after giving it the time to go."""
-		def same():
-			state.append(self.state())
-			return state[-1] == self.normal
-		state = []
-		try:
-			process.wait_for(same, 4, "the same state as before")
-		except process.StartError:
-			changes = ["%s: %r, before: %r" % (key, value, self.normal.get(key))
-				for key, value in (state[-1] or {}).items() if value != self.normal.get(key)]
-			raise AssertionError("something stayed behind: " + "; ".join(changes)) from None
+		end = time.monotonic() + _SETTLE_S
+		state = self.state()
+		while state != self.normal:
+			expect(time.monotonic() < end, "%.0f s later there is: %s"
+				% (_SETTLE_S, _changes(self.normal, state)))
+			time.sleep(0.02)
+			state = self.state()
+
+
+def _changes(before, after):
+	"""What differs between two states, in words."""
+	found = []
+	for what in sorted(set(before) | set(after)):
+		old, new = before.get(what, {}), after.get(what, {})
+		found += ["%s: %d %s instead of %d" % (what, new.get(key, 0), key, old.get(key, 0))
+			for key in sorted(set(old) | set(new)) if old.get(key, 0) != new.get(key, 0)]
+	return "; ".join(found)
 
 
 def _nothing(_):
@@ -235,10 +237,9 @@ def _nothing(_):
 def _kill(role):
 	def kill(station):
 		if role == "inspector_root":
-			pids = [station.roots()["cordon-inspect"]]
+			pids = [station.root("cordon-inspect")]
 		elif role in ("inspect", "engine"):
-			roots = station.roots()
-			pids = process.children(roots["cordon-" + role])
+			pids = process.children(station.root("cordon-" + role))
 		else:
 			pids = station.filter.pids(role)
 		expect(pids, "no %s to kill" % role)
@@ -276,34 +277,32 @@ class Case:
 	def __init__(self, setup, role, kind, meanwhile, length=1):
 		self.setup, self.role, self.kind, self.meanwhile = setup, role, kind, meanwhile
 		self.length = length
-		self.__name__ = "%s_%s%s_%s" % (role, kind, "" if length == 1 else "_from_there_on",
+		self.__name__ = "%s_%s%s_%s" % (role, kind, "" if length == 1 else "_burst",
 			meanwhile) + ("" if setup == "signatures" else "_with_engine")
 
 	def __call__(self, station):
 		begin = time.monotonic()
 		station.use(self.setup)
-		total = self._one(station, 0)[0]
-		n, runs, ended, where = 1, 0, False, ""
-		while not ended and runs < _RUNS_MAX and time.monotonic() - begin < _SECONDS:
-			try:
+		total, n, runs, ended, where = 0, 0, 0, False, ""
+		try:
+			total = self._one(station, 0)[0]
+			while not ended and runs < _RUNS_MAX and time.monotonic() - begin < _SECONDS:
+				n += 1 if runs < _DENSE else 1 + max(0, total - _DENSE) // _DENSE
 				_, refused, where = self._one(station, n)
-			except AssertionError as error:
-				where = station.page.disarm()[2]
-				station.stop_filter()   # the next case starts afresh
-				station.setup = None
-				raise AssertionError("call %d (of %s, made at %s): %s"
-					% (n, total, where or "nowhere", error)) from None
-			ended = refused == 0
-			runs += not ended
-			step = 1 + max(0, total - _DENSE) // max(1, _DENSE) if runs >= _DENSE else 1
-			n += step
-		print("%s: %d runs, call %s of about %d refused%s" % (self.__name__, runs,
-			"1" if n == 2 else "1 to %d" % (n - 1), total, "" if ended else "; out of time"))
+				ended = refused == 0
+				runs += not ended
+		except Exception as error:
+			where = station.page.disarm()[2] or where
+			station.stop_filter()           # the next case starts afresh
+			raise AssertionError("call %d of about %d, at %s: %s" % (n, total, where or "?",
+				error)) from error
+		print("%s: %d runs, up to call %d of about %d%s" % (self.__name__, runs, n - ended, total,
+			"" if ended else ", then out of time"))
 
 	def _one(self, station, n):
 		"""One run. Returns (calls, refused calls, where)."""
 		below = process.descendants(station.filter.process.pid)
-		station.page.arm(self.role, self.kind, n, _FOR_EVER if self.length != 1 else 1)
+		station.page.arm(self.role, self.kind, n, self.length)
 		MEANWHILE[self.meanwhile](station)
 		for kind in MAILS[self.setup]:
 			station.offer(station.infected(kind), True)
@@ -329,7 +328,7 @@ class Case:
 def _cases():
 	yield from (Case("signatures", "gate", kind, "mail")
 		for kind in ("memory", "read", "write", "map", "open", "accept"))
-	yield from (Case("signatures", role, "memory", "mail", length=_FOR_EVER)
+	yield from (Case("signatures", role, "memory", "mail", length=_BURST)
 		for role in ("gate", "inspector"))
 	yield from (Case("signatures", "inspector", kind, "mail")
 		for kind in ("memory", "read", "write", "map"))

@@ -101,7 +101,7 @@ def broken_database_leaves_the_old_one(station):
 		handle.write("this:is:no:signature:at:all\n" * 3)
 	try:
 		station.filter.reload()
-		station.filter.wait_log("clamav", "database", timeout_s=30)
+		station.filter.wait_log("ClamAV", "database", timeout_s=30)
 		for turn in range(10):
 			station.expect_refused(mails.with_attachments("b%d" % turn,
 				("a", mails.marker() + b"%d" % turn)), "550 5.7.1")
