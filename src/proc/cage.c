@@ -105,7 +105,7 @@ seccomp_close(enum cage_kind kind, struct err *e)
 	/* fstat(2) as the C library calls it: of an open descriptor, no path. */
 	if (r == 0 && kind == CAGE_INSPECTOR && !UNDER_ASAN)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(newfstatat), 1,
-		    SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+		    SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
 	if (r == 0 && kind == CAGE_ENGINE)
 		r = allow(filter, calls_engine, ARRAY_LEN(calls_engine));
 	if (r == 0 && UNDER_ASAN)

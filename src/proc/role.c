@@ -167,14 +167,14 @@ role_find_program(const char *name, const char *folder, char *ret_path, size_t s
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	if (folder != NULL && folder[0] != '\0' &&
-	    is_program(folder, strlen(folder), name, ret_path, size))
-		return true;
 	if (n > 0) {
 		self[n] = '\0';
 		slash = strrchr(self, '/');
 		if (slash != NULL && is_program(self, (size_t)(slash - self), name, ret_path, size))
 			return true;
 	}
+	if (folder != NULL && folder[0] != '\0' &&
+	    is_program(folder, strlen(folder), name, ret_path, size))
+		return true;
 	return is_program(CORDON_LIBEXECDIR, strlen(CORDON_LIBEXECDIR), name, ret_path, size);
 }

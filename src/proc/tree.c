@@ -68,6 +68,7 @@ worker_begin(struct nursery *n, int sock, unsigned index, pid_t parent)
 	process_set_name(n->tree->worker_name);
 	process_tie_to_parent(parent);
 	n->tree->worker_main(n->tree->ctx, sock, index);
+	_exit(0);
 }
 
 /* Tells the gate of a new worker. False: the gate is gone. */

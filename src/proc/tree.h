@@ -21,7 +21,7 @@ struct tree {
 	uint64_t signatures, built;
 	/* Runs in the new process and never returns: enters its cage, then serves sock. index is
 	 * from 0 to workers - 1. */
-	void (*worker_main)(void *ctx, int sock, unsigned index) __attribute__((noreturn));
+	void (*worker_main)(void *ctx, int sock, unsigned index);
 	void *ctx;
 };
 
