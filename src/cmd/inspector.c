@@ -73,8 +73,10 @@ finding_add(struct inspection *in, uint32_t object, struct slice scanner, struct
 		if (cap == in->finding_cap)
 			return;
 		bigger = arena_alloc(in->inspector->arena, cap * sizeof(*bigger));
-		if (bigger == NULL)
+		if (bigger == NULL) {
+			r->not_matched++; /* a mail with a finding that is lost must not count as clean */
 			return;
+		}
 		if (r->finding_count > 0)
 			memcpy(bigger, r->findings, r->finding_count * sizeof(*bigger));
 		r->findings = bigger;

@@ -187,25 +187,35 @@ listeners_open(struct supervisor *s)
 	return r;
 }
 
+void
+supervisor_tell_gate(struct supervisor *s, enum frame_type type, const struct buf *body,
+    int failed, const int *fds, size_t fd_count)
+{
+	if (s->gate_fd < 0)
+		return;
+	if (failed == 0)
+		failed = frame_send(s->gate_fd, type, buf_get(body), fds, fd_count);
+	if (failed < 0 && s->gate_pid > 0)
+		kill(s->gate_pid, SIGKILL); /* half told it would never serve: the next hears all */
+}
+
 static void
 listeners_send(struct supervisor *s)
 {
-	int fds[FRAME_FDS_MAX];
+	int fds[FRAME_FDS_MAX], failed;
 	struct buf b;
 	uint32_t n = 0;
 
 	for (struct sup_listener *l = s->listeners; l != NULL && n < FRAME_FDS_MAX; l = l->next)
 		fds[n++] = l->fd;
 	buf_init(&b, FRAME_MAX_BYTES);
-	(void)wire_put_u32(&b, n);
-	for (struct sup_listener *l = s->listeners; l != NULL && n-- > 0; l = l->next) {
-		(void)wire_put_str(&b, l->name);
-		(void)wire_put_str(&b, l->protocol);
-	}
+	failed = wire_put_u32(&b, n);
+	for (struct sup_listener *l = s->listeners; l != NULL && n-- > 0; l = l->next)
+		failed |= wire_put_str(&b, l->name) | wire_put_str(&b, l->protocol);
 	n = 0;
 	for (struct sup_listener *l = s->listeners; l != NULL && n < FRAME_FDS_MAX; l = l->next)
 		n++;
-	(void)frame_send(s->gate_fd, FRAME_LISTENERS, buf_get(&b), fds, n);
+	supervisor_tell_gate(s, FRAME_LISTENERS, &b, failed, fds, n);
 	buf_done(&b);
 }
 
@@ -301,13 +311,15 @@ recorder_start(void *ctx)
 		    s->recorder_born_ms, s->config->restart_backoff_max_ms));
 }
 
+/* Who cannot be told is started again, with the new configuration. */
 static void
-config_send(struct supervisor *s, int fd)
+config_send(struct supervisor *s, int fd, pid_t pid)
 {
 	int text_fd = role_text_fd(slice_of(s->config_text, s->config_len), NULL);
 
-	if (fd >= 0 && text_fd >= 0)
-		(void)frame_send(fd, FRAME_CONFIG, SLICE_NONE, &text_fd, 1);
+	if (fd >= 0 && pid > 0 &&
+	    (text_fd < 0 || frame_send(fd, FRAME_CONFIG, SLICE_NONE, &text_fd, 1) < 0))
+		kill(pid, SIGKILL);
 	fd_close(&text_fd);
 }
 
@@ -326,8 +338,8 @@ reload(struct supervisor *s)
 	if (listeners_open(s) < 0)
 		log_error(NULL, "event=reload_incomplete: a listener could not be opened, the others work");
 	folders_make(s);
-	config_send(s, s->gate_fd);
-	config_send(s, s->recorder_fd);
+	config_send(s, s->gate_fd, s->gate_pid);
+	config_send(s, s->recorder_fd, s->recorder_pid);
 	if (s->gate_fd >= 0)
 		listeners_send(s);
 	sup_trees_reload(s);
@@ -341,9 +353,12 @@ gate_readable(void *ctx, unsigned events UNUSED)
 	static uint8_t buffer[FRAME_MAX_BYTES + 16];
 	struct supervisor *s = ctx;
 	struct frame f;
+	int r = frame_recv(s->gate_fd, buffer, &f);
 
-	if (frame_recv(s->gate_fd, buffer, &f) != 1) {
+	if (r != 1) {
 		loop_watch_free(&s->gate_watch); /* SIGCHLD tells the rest */
+		if (r < 0 && s->gate_pid > 0)
+			kill(s->gate_pid, SIGKILL);
 		return;
 	}
 	if (f.type == FRAME_RELOAD) {

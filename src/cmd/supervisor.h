@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/slice.h"
+#include "base/buf.h"
+#include "proc/frame.h"
 #include "proc/tree.h"
 
 struct config;
@@ -21,7 +22,7 @@ struct sup_tree {
 	struct supervisor *supervisor;
 	struct sup_tree *next;
 	enum tree_kind kind;
-	pid_t pid;
+	pid_t pid;                 /* 0: ended */
 	int control_fd;            /* -1: let go */
 	struct loop_watch *watch;
 	bool ready, replaced;
@@ -88,6 +89,10 @@ void sup_kinds_init(struct supervisor *s);
 
 /* supervisor.c, for supervisor_tree.c */
 void supervisor_check_ready(struct supervisor *s);
+/* Sends a message whose body was built with status `failed`. When that or the sending failed
+ * the gate is ended: a new one is told everything from the start. */
+void supervisor_tell_gate(struct supervisor *s, enum frame_type type, const struct buf *body,
+    int failed, const int *fds, size_t fd_count);
 void supervisor_give_up(struct supervisor *s, const char *why);
 unsigned backoff_next(unsigned *backoff_ms, int64_t born_ms, unsigned max_ms);
 

@@ -35,14 +35,19 @@ static void
 tell_gate_gone(struct supervisor *s, enum tree_kind kind, const char *why)
 {
 	struct buf b;
+	int failed;
 
-	if (s->gate_fd < 0)
-		return;
 	buf_init(&b, 256);
-	(void)wire_put_u8(&b, (uint8_t)kind);
-	(void)wire_put_str(&b, why);
-	(void)frame_send(s->gate_fd, FRAME_TREE_GONE, buf_get(&b), NULL, 0);
+	failed = wire_put_u8(&b, (uint8_t)kind) | wire_put_str(&b, why);
+	supervisor_tell_gate(s, FRAME_TREE_GONE, &b, failed, NULL, 0);
 	buf_done(&b);
+}
+
+static void
+tree_kill(const struct sup_tree *t)
+{
+	if (t->pid > 0)
+		kill(t->pid, SIGKILL);
 }
 
 /* A channel between a tree and the gate. */
@@ -52,16 +57,22 @@ tree_connect(struct supervisor *s, struct sup_tree *t)
 	int pair[2];
 	struct buf b;
 
-	if (s->gate_fd < 0 || t->control_fd < 0 || frame_pair(pair) < 0)
+	if (s->gate_fd < 0 || t->control_fd < 0)
 		return;
+	if (frame_pair(pair) < 0) {
+		tree_kill(t); /* no gate would ever ask it: another one is started */
+		return;
+	}
 	buf_init(&b, 1024);
 	(void)wire_put_u8(&b, (uint8_t)t->kind);
 	(void)wire_put_u64(&b, t->generation);
 	(void)wire_put_str(&b, t->version);
 	(void)wire_put_u64(&b, t->signatures);
 	(void)wire_put_u64(&b, t->built);
-	(void)frame_send(t->control_fd, FRAME_GATE, SLICE_NONE, &pair[0], 1);
-	(void)frame_send(s->gate_fd, FRAME_TREE, buf_get(&b), &pair[1], 1);
+	if (frame_send(t->control_fd, FRAME_GATE, SLICE_NONE, &pair[0], 1) < 0)
+		tree_kill(t);
+	else /* refused: the tree sees its end closed, and asks for another channel */
+		(void)frame_send(s->gate_fd, FRAME_TREE, buf_get(&b), &pair[1], 1);
 	buf_done(&b);
 	fd_close(&pair[0]);
 	fd_close(&pair[1]);
@@ -165,15 +176,21 @@ tree_readable(void *ctx, unsigned events UNUSED)
 	static uint8_t buffer[FRAME_MAX_BYTES + 16];
 	struct sup_tree *t = ctx;
 	struct frame f;
+	int r = frame_recv(t->control_fd, buffer, &f);
 
-	if (frame_recv(t->control_fd, buffer, &f) != 1) {
+	if (r != 1) {
 		loop_watch_free(&t->watch); /* SIGCHLD tells the rest */
+		if (r < 0)
+			tree_kill(t);
 		return;
 	}
 	if (f.type == FRAME_TREE_READY)
 		tree_take_ready(t, f.body);
 	else if (f.type == FRAME_TREE_FAILED)
 		tree_take_failed(t, f.body);
+	else if (f.type == FRAME_GATE && t->supervisor->kinds[t->kind].current == t &&
+	    t->supervisor->gate_watch != NULL)
+		tree_connect(t->supervisor, t);
 	frame_close_fds(&f);
 }
 
@@ -260,6 +277,7 @@ sup_tree_reap(struct supervisor *s, pid_t pid)
 		t = t->next;
 	if (t == NULL)
 		return false;
+	t->pid = 0; /* reaped: the number is not ours any more */
 	tree_read_rest(t);
 	kind = t->kind;
 	expected = t->replaced || s->stopping;

@@ -172,14 +172,58 @@ work_push(struct decompose *d, struct work w)
 	return true;
 }
 
+/* By any type that some reading declared: the first must not hide the others. */
+static bool
+object_is_claimed(struct object *o, const struct opener *opener)
+{
+	struct slice first = o->declared;
+	bool claimed = opener->claims(o);
+
+	for (uint32_t i = 0; i < o->declared_other_count && !claimed; i++) {
+		o->declared = o->declared_others[i];
+		claimed = opener->claims(o);
+	}
+	o->declared = first;
+	return claimed;
+}
+
+/* A media type in lower case, in the arena. */
+static struct slice
+declared_copy(struct decompose *d, struct slice declared)
+{
+	struct slice copy = arena_copy(d->arena, declared);
+
+	for (size_t i = 0; i < copy.len; i++)
+		((uint8_t *)(uintptr_t)copy.ptr)[i] = ascii_lower(copy.ptr[i]);
+	return copy;
+}
+
+/* True when it was not there yet. */
+static bool
+object_add_declared(struct decompose *d, struct object *o, struct slice declared)
+{
+	if (declared.len == 0 || slice_eq_nocase(declared, o->declared))
+		return false;
+	for (uint32_t i = 0; i < o->declared_other_count; i++) {
+		if (slice_eq_nocase(declared, o->declared_others[i]))
+			return false;
+	}
+	if (o->declared_other_count == OBJECT_DECLARED_OTHERS_MAX) {
+		object_add_facts(o, FACT_BIT(FACT_LIMIT_VIEWS));
+		return false;
+	}
+	o->declared_others[o->declared_other_count++] = declared_copy(d, declared);
+	return true;
+}
+
 /* Rows of the opener table that claim o and have not had it yet. */
 static uint32_t
-claims_of(const struct object *o)
+claims_of(struct object *o)
 {
 	uint32_t claims = 0;
 
 	for (size_t i = 0; i < opener_count; i++) {
-		if ((o->opened & (1u << i)) == 0 && openers[i].claims(o))
+		if ((o->opened & (1u << i)) == 0 && object_is_claimed(o, &openers[i]))
 			claims |= 1u << i;
 	}
 	return claims;
@@ -212,9 +256,7 @@ object_describe(struct decompose *d, struct object *o, struct object *parent,
 	}
 	o->bytes = bytes;
 	o->size = bytes.len;
-	o->declared = arena_copy(d->arena, c->declared);
-	for (size_t i = 0; i < o->declared.len; i++)
-		((uint8_t *)(uintptr_t)o->declared.ptr)[i] = ascii_lower(o->declared.ptr[i]);
+	o->declared = declared_copy(d, c->declared);
 	o->trail = trail_join(d->arena, parent == NULL ? SLICE_NONE : parent->trail, c->step);
 	o->detected = magic_detect(bytes);
 }
@@ -250,7 +292,7 @@ object_queue(struct decompose *d, struct entry *e)
 	if ((e->wish & WISH_OPEN) != 0 && o->kept && claims_of(o) != 0) {
 		if (o->depth >= d->budget.limits.depth)
 			limit_met(d, o, FACT_LIMIT_DEPTH);
-		else if (o->mime_depth >= d->budget.limits.mime_depth)
+		else if (o->mime_depth > d->budget.limits.mime_depth)
 			limit_met(d, o, FACT_LIMIT_DEPTH);
 		else if (work_push(d, (struct work){ .entry = e }))
 			needed = true;
@@ -272,10 +314,11 @@ object_meet_again(struct decompose *d, struct entry *e, const struct child *c,
 {
 	struct object *o = &e->object;
 	uint32_t roles = o->roles, names = o->name_count;
+	bool declared = object_add_declared(d, o, c->declared);
 
 	*ret_needed = false;
 	object_add_reading(d, o, c);
-	if ((o->roles & ~roles) == 0 && o->name_count == names)
+	if ((o->roles & ~roles) == 0 && o->name_count == names && !declared)
 		return o;
 	if ((e->wish & WISH_KEEP) == 0 && !e->opening) {
 		o->bytes = bytes;
@@ -437,7 +480,7 @@ static void
 object_open(struct decompose *d, struct object *o)
 {
 	for (size_t i = 0; i < opener_count; i++) {
-		if ((o->opened & (1u << i)) != 0 || !openers[i].claims(o))
+		if ((o->opened & (1u << i)) != 0 || !object_is_claimed(o, &openers[i]))
 			continue;
 		if (!budget_has_time(&d->budget)) {
 			limit_met(d, o, FACT_LIMIT_CPU);

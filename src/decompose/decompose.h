@@ -66,7 +66,6 @@ struct child {
 	size_t name_count;
 	uint32_t roles;        /* 0 means ROLE_LEAF */
 	uint64_t facts, views, ambiguities, notes;
-	const struct object *twin; /* NULL, or: emit as sibling reading of this object's parent */
 };
 
 struct arena *decompose_get_arena(struct decompose *d);  /* lives as long as the results */

@@ -45,6 +45,7 @@ enum view {
                         * preamble, epilogue (uuencode, yEnc, BinHex, base64 blocks) */
 
 #define OBJECT_NAMES_MAX 64
+#define OBJECT_DECLARED_OTHERS_MAX 7
 
 struct magic_type; /* magic.h */
 
@@ -62,7 +63,9 @@ struct object {
 	bool hashed;     /* false: hash is all zero (see decompose_hook.hash_first) */
 	struct sha256 hash;
 	const struct magic_type *detected;
-	struct slice declared; /* media type in lower case, or empty */
+	struct slice declared; /* media type in lower case, or empty; of the first reading */
+	struct slice declared_others[OBJECT_DECLARED_OTHERS_MAX]; /* of later readings */
+	uint32_t declared_other_count;
 	struct slice trail;    /* UTF-8, printable: "2.1 base64 > invoice.zip > a.exe" */
 	struct slice names[OBJECT_NAMES_MAX]; /* candidates as found, UTF-8 where decodable */
 	uint32_t name_count;

@@ -47,8 +47,11 @@ trail_join(struct arena *a, struct slice parent, struct slice step)
 	uint8_t *out;
 	size_t n = 0;
 
-	if (parent.len > TRAIL_MAX_BYTES / 2)
+	if (parent.len > TRAIL_MAX_BYTES / 2) {
 		parent.len = TRAIL_MAX_BYTES / 2;
+		while (parent.len > 0 && (parent.ptr[parent.len] & 0xc0) == 0x80)
+			parent.len--; /* not in the middle of a character */
+	}
 	step = slice_sub(step, 0, TRAIL_MAX_BYTES / 2);
 	out = arena_alloc(a, parent.len + step.len + sizeof(between));
 	if (out == NULL)

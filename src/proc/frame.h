@@ -27,7 +27,7 @@ enum frame_type {
 	FRAME_RELOAD,         /* empty: somebody asked through the control socket */
 	/* supervisor -> tree */
 	FRAME_GATE,           /* fd: channel to the gate; replaces the one before */
-	/* tree -> supervisor */
+	/* tree -> supervisor; FRAME_GATE too, empty: its channel to the gate broke, it wants one */
 	FRAME_TREE_READY,     /* str version, u64 signatures, u64 built (seconds since 1970, or 0) */
 	FRAME_TREE_FAILED,    /* str why */
 	/* tree -> gate */

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/sha256.h"
 #include "config/config.h"
 #include "proc/cage.h"
 
@@ -139,6 +140,8 @@ role_enter(int argc, char **argv, const char *process_name, struct role *ret_rol
 	process_set_name(process_name);
 	for (int fd = ROLE_FD_CONTROL; fd < 20; fd++)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (!sha256_guard_memory())
+		log_warn(NULL, "event=openssl_in_use: a lack of memory in it is not noticed");
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);

@@ -43,16 +43,19 @@ tree_report_failure(int control_fd, const char *why)
 	buf_done(&b);
 }
 
-static void
+/* False: the supervisor did not hear it, and would wait for ever. */
+static bool
 report_ready(const struct nursery *n)
 {
 	struct buf b;
+	bool sent;
 
 	buf_init(&b, FRAME_MAX_BYTES);
-	if (wire_put_str(&b, n->tree->version) == 0 && wire_put_u64(&b, n->tree->signatures) == 0 &&
-	    wire_put_u64(&b, n->tree->built) == 0)
-		(void)frame_send(n->control_fd, FRAME_TREE_READY, buf_get(&b), NULL, 0);
+	sent = wire_put_str(&b, n->tree->version) == 0 &&
+	    wire_put_u64(&b, n->tree->signatures) == 0 && wire_put_u64(&b, n->tree->built) == 0 &&
+	    frame_send(n->control_fd, FRAME_TREE_READY, buf_get(&b), NULL, 0) == 0;
 	buf_done(&b);
+	return sent;
 }
 
 _Noreturn static void
@@ -203,6 +206,9 @@ gate_read(struct nursery *n, uint8_t *buffer)
 
 	if (frame_recv(n->gate_fd, buffer, &f) <= 0) {
 		gate_gone(n);
+		/* The gate ended, or only the channel did: then the supervisor makes another. */
+		if (n->control_fd >= 0)
+			(void)frame_send(n->control_fd, FRAME_GATE, SLICE_NONE, NULL, 0);
 		return;
 	}
 	if (f.type == FRAME_KILL) {
@@ -230,7 +236,8 @@ tree_run(const struct tree *t, int control_fd)
 	n.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	ASSERT(n.signal_fd >= 0);
 	n.workers = mem_new(t->workers * sizeof(*n.workers));
-	report_ready(&n);
+	if (!report_ready(&n))
+		fd_close(&n.control_fd);
 	while (n.control_fd >= 0 || n.gate_fd >= 0) {
 		struct pollfd fds[3] = { { n.signal_fd, POLLIN, 0 }, { n.control_fd, POLLIN, 0 },
 			{ n.gate_fd, POLLIN, 0 } };

@@ -16,6 +16,8 @@ static void
 name_count(struct counters *c, struct slice name)
 {
 	name = slice_sub(name, 0, COUNTERS_NAME_SIZE - 1);
+	if (name.len == 0)
+		return; /* "" marks a free place */
 	for (size_t i = 0; i < COUNTERS_NAMES_MAX; i++) {
 		struct counters_name *n = &c->names[i];
 
@@ -45,6 +47,22 @@ causes_count(struct counters *c, struct slice causes)
 	}
 }
 
+/* "A07,A12" */
+static void
+classes_count(struct counters *c, struct slice classes)
+{
+	while (classes.len > 0) {
+		size_t comma = slice_find_byte(classes, ',', 0);
+		struct slice one = slice_sub(classes, 0, MIN_OF(comma, classes.len));
+		uint64_t n;
+
+		if (one.len > 0 && one.ptr[0] == 'A' &&
+		    slice_parse_uint(slice_from(one, 1), AMBIGUITY_MAX, &n))
+			c->classes[n]++;
+		classes = comma == SIZE_MAX ? SLICE_NONE : slice_from(classes, comma + 1);
+	}
+}
+
 void
 counters_add(struct counters *c, const struct record *r)
 {
@@ -58,6 +76,7 @@ counters_add(struct counters *c, const struct record *r)
 	c->verdicts[r->verdict]++;
 	c->actions[r->action]++;
 	causes_count(c, r->causes);
+	classes_count(c, r->classes);
 	c->cache_hits += r->cache_hits;
 	c->cache_misses += r->cache_misses;
 	c->us_receive += r->receive_us;
@@ -99,6 +118,22 @@ counters_format_summary(struct counters *c, struct counters *before, struct buf 
 	return s < 0 ? -1 : 0;
 }
 
+/* {"A02":3}: the classes that were met. */
+static int
+put_classes(const struct counters *c, struct buf *out)
+{
+	int s = buf_append_str(out, ",\"ambiguities\":{");
+	bool first = true;
+
+	for (unsigned n = 1; n <= AMBIGUITY_MAX; n++) {
+		if (c->classes[n] == 0)
+			continue;
+		s |= buf_printf(out, "%s\"A%02u\":%" PRIu64, first ? "" : ",", n, c->classes[n]);
+		first = false;
+	}
+	return s | buf_append_byte(out, '}');
+}
+
 int
 counters_format_json(const struct counters *c, struct buf *out)
 {
@@ -123,7 +158,8 @@ counters_format_json(const struct counters *c, struct buf *out)
 			first = false;
 		}
 	}
-	s |= buf_printf(out, "},\"stage_ms\":{\"receive\":%" PRIu64 ",\"wait\":%" PRIu64
+	s |= buf_append_byte(out, '}') | put_classes(c, out);
+	s |= buf_printf(out, ",\"stage_ms\":{\"receive\":%" PRIu64 ",\"wait\":%" PRIu64
 	    ",\"decompose\":%" PRIu64 ",\"match\":%" PRIu64 ",\"engines\":%" PRIu64
 	    ",\"total\":%" PRIu64 "},\"viruses\":{", c->us_receive / 1000, c->us_wait / 1000,
 	    c->us_decompose / 1000, c->us_match / 1000, c->us_engines / 1000, c->us_total / 1000);

@@ -14,17 +14,31 @@
 #define SHOWN_MAX_BYTES 320u /* of one string of the envelope */
 #define LIST_MAX_BYTES  512u
 
+static bool
+list_has(struct slice list, struct slice item)
+{
+	while (list.len > 0) {
+		size_t comma = MIN_OF(slice_find_byte(list, ',', 0), list.len);
+
+		if (slice_eq(slice_sub(list, 0, comma), item))
+			return true;
+		list = slice_from(list, comma + 1);
+	}
+	return false;
+}
+
 /* Appends item to the list that began at `from`, unless it stands there. */
 static void
 list_add(struct buf *text, size_t from, struct slice item)
 {
 	struct slice list = slice_from(buf_get(text), from);
 
-	if (list.len > LIST_MAX_BYTES || item.len == 0 || slice_find(list, item, 0) != SIZE_MAX)
+	item = slice_sub(item, 0, 128);
+	if (list.len > LIST_MAX_BYTES || item.len == 0 || list_has(list, item))
 		return;
 	if (list.len > 0)
 		(void)buf_append_byte(text, ',');
-	(void)buf_append_slice(text, slice_sub(item, 0, 128));
+	(void)buf_append_slice(text, item);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "record/json_text.h"
 
 #define SHOWN_MAX 256u
+#define LOG_PREFIX_ROOM 128u /* what log.c puts before a line */
 
 static int
 text_field(struct buf *out, const char *key, struct slice value)
@@ -31,11 +32,28 @@ text_ms(struct buf *out, const char *key, uint32_t us)
 	return buf_printf(out, " %s=%" PRIu32 ".%" PRIu32, key, us / 1000, us % 1000 / 100);
 }
 
+/* What we say ourselves stands first: a long foreign text can only cut foreign text. */
 int
 record_format_text(const struct record *r, struct buf *out)
 {
-	int s = buf_printf(out, "id=%.*s event=mail", SLICE_FMT(r->id));
+	int s = buf_printf(out, "id=%.*s event=mail verdict=%s action=%s code=%" PRIu32 "%s",
+	    SLICE_FMT(r->id), mail_verdict_get_text((enum mail_verdict)r->verdict),
+	    action_get_name((enum action)r->action), r->code, r->delivered ? "" : " answer=lost");
 
+	s |= buf_printf(out, " size=%" PRIu64 " objects=%" PRIu32 " recipients=%" PRIu32,
+	    r->size_bytes, r->objects, r->recipient_count);
+	s |= text_ms(out, "receive_ms", r->receive_us);
+	s |= text_ms(out, "wait_ms", r->wait_us);
+	s |= text_ms(out, "decompose_ms", r->decompose_us);
+	s |= text_ms(out, "match_ms", r->match_us);
+	s |= text_ms(out, "engines_ms", r->engines_us);
+	s |= text_ms(out, "total_ms", r->total_us);
+	s |= buf_printf(out, " cache=%" PRIu32 "/%" PRIu32, r->cache_hits,
+	    r->cache_hits + r->cache_misses);
+	s |= text_field_if_any(out, "cause", r->causes);
+	s |= text_field_if_any(out, "scanner", r->scanners);
+	s |= text_field_if_any(out, "names", r->names);
+	s |= text_field_if_any(out, "ambiguous", r->classes);
 	s |= text_field_if_any(out, "queue_id", r->queue_id);
 	s |= text_field_if_any(out, "listener", r->listener);
 	s |= text_field(out, "client", r->client_address);
@@ -46,36 +64,39 @@ record_format_text(const struct record *r, struct buf *out)
 	s |= text_field(out, "from", r->sender);
 	for (uint32_t i = 0; i < r->recipients_shown; i++)
 		s |= text_field(out, "to", r->recipients[i]);
-	if (r->recipient_count != r->recipients_shown)
-		s |= buf_printf(out, " recipients=%" PRIu32, r->recipient_count);
-	s |= buf_printf(out, " size=%" PRIu64 " objects=%" PRIu32 " verdict=%s", r->size_bytes,
-	    r->objects, mail_verdict_get_text((enum mail_verdict)r->verdict));
-	s |= text_field_if_any(out, "names", r->names);
-	s |= text_field_if_any(out, "scanner", r->scanners);
-	s |= text_field_if_any(out, "cause", r->causes);
-	s |= text_field_if_any(out, "ambiguous", r->classes);
 	s |= text_field_if_any(out, "trail", r->trail);
-	s |= buf_printf(out, " action=%s code=%" PRIu32, action_get_name((enum action)r->action),
-	    r->code);
-	if (!r->delivered)
-		s |= buf_append_str(out, " answer=lost");
-	s |= text_ms(out, "receive_ms", r->receive_us);
-	s |= text_ms(out, "wait_ms", r->wait_us);
-	s |= text_ms(out, "decompose_ms", r->decompose_us);
-	s |= text_ms(out, "match_ms", r->match_us);
-	s |= text_ms(out, "engines_ms", r->engines_us);
-	s |= text_ms(out, "total_ms", r->total_us);
-	s |= buf_printf(out, " cache=%" PRIu32 "/%" PRIu32, r->cache_hits,
-	    r->cache_hits + r->cache_misses);
 	return s < 0 ? -1 : 0;
 }
 
+/* Room that a value may need when all of it is escaped. */
+static bool
+json_fits(const struct buf *out, struct slice value)
+{
+	return out->len + value.len * 6 + 64 < LOG_LINE_MAX_BYTES - LOG_PREFIX_ROOM;
+}
+
+/* A foreign text that does not fit the line is left out: the line stays JSON. */
 static int
 json_field(struct buf *out, const char *key, struct slice value)
 {
-	int s = buf_printf(out, ",\"%s\":", key);
+	int s;
 
+	if (!json_fits(out, value))
+		return 0;
+	s = buf_printf(out, ",\"%s\":", key);
 	return s < 0 ? s : json_text_append(out, value);
+}
+
+static int
+json_recipients(const struct record *r, struct buf *out)
+{
+	int s = buf_append_str(out, ",\"to\":[");
+
+	for (uint32_t i = 0; i < r->recipients_shown && json_fits(out, r->recipients[i]); i++) {
+		s |= i > 0 ? buf_append_byte(out, ',') : 0;
+		s |= json_text_append(out, r->recipients[i]);
+	}
+	return s | buf_append_byte(out, ']');
 }
 
 int
@@ -84,11 +105,11 @@ record_format_json(const struct record *r, struct buf *out)
 	const struct {
 		const char *key;
 		struct slice value;
-	} texts[] = { { "queue_id", r->queue_id }, { "listener", r->listener },
-		{ "client", r->client_address }, { "client_name", r->client_name },
-		{ "helo", r->helo }, { "user", r->user }, { "tls", r->tls }, { "from", r->sender },
-		{ "names", r->names }, { "scanner", r->scanners }, { "cause", r->causes },
-		{ "ambiguous", r->classes }, { "trail", r->trail } };
+	} texts[] = { { "cause", r->causes }, { "scanner", r->scanners }, { "names", r->names },
+		{ "ambiguous", r->classes }, { "queue_id", r->queue_id },
+		{ "listener", r->listener }, { "client", r->client_address },
+		{ "client_name", r->client_name }, { "user", r->user }, { "tls", r->tls },
+		{ "from", r->sender }, { "trail", r->trail }, { "helo", r->helo } };
 	const struct {
 		const char *key;
 		uint32_t us;
@@ -98,22 +119,18 @@ record_format_json(const struct record *r, struct buf *out)
 	int s = buf_append_str(out, "{\"event\":\"mail\",\"id\":");
 
 	s |= json_text_append(out, r->id);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		s |= json_field(out, texts[i].key, texts[i].value);
-	s |= buf_append_str(out, ",\"to\":[");
-	for (uint32_t i = 0; i < r->recipients_shown; i++) {
-		s |= i > 0 ? buf_append_byte(out, ',') : 0;
-		s |= json_text_append(out, r->recipients[i]);
-	}
-	s |= buf_printf(out, "],\"recipients\":%" PRIu32 ",\"size\":%" PRIu64 ",\"objects\":%" PRIu32
-	    ",\"verdict\":\"%s\",\"action\":\"%s\",\"code\":%" PRIu32 ",\"delivered\":%s",
-	    r->recipient_count, r->size_bytes, r->objects,
+	s |= buf_printf(out, ",\"verdict\":\"%s\",\"action\":\"%s\",\"code\":%" PRIu32
+	    ",\"delivered\":%s,\"size\":%" PRIu64 ",\"objects\":%" PRIu32 ",\"recipients\":%" PRIu32,
 	    mail_verdict_get_text((enum mail_verdict)r->verdict),
-	    action_get_name((enum action)r->action), r->code, r->delivered ? "true" : "false");
+	    action_get_name((enum action)r->action), r->code, r->delivered ? "true" : "false",
+	    r->size_bytes, r->objects, r->recipient_count);
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
 		s |= buf_printf(out, ",\"%s\":%" PRIu32 ".%03" PRIu32, times[i].key,
 		    times[i].us / 1000, times[i].us % 1000);
-	s |= buf_printf(out, ",\"cache_hits\":%" PRIu32 ",\"cache_misses\":%" PRIu32 "}",
-	    r->cache_hits, r->cache_misses);
+	s |= buf_printf(out, ",\"cache_hits\":%" PRIu32 ",\"cache_misses\":%" PRIu32, r->cache_hits,
+	    r->cache_misses);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		s |= json_field(out, texts[i].key, texts[i].value);
+	s |= json_recipients(r, out) | buf_append_byte(out, '}');
 	return s < 0 ? -1 : 0;
 }

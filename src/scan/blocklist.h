@@ -26,7 +26,7 @@ int blocklist_parse(struct blocklist *b, const char *name, struct slice text, st
 int blocklist_load(struct blocklist *b, const char *path, struct err *e);
 /* Call once after the last load and before the first find. */
 void blocklist_sort(struct blocklist *b);
-/* The name that stands with the hash ("SHA-256 blocklist" when none does), or NULL. */
+/* The name that stands with the hash ("SHA-256-blocklist" when none does), or NULL. */
 const char *blocklist_find(const struct blocklist *b, const struct sha256 *hash);
 
 #endif

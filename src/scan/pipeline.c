@@ -199,8 +199,12 @@ job_add_finding(struct scan_job *j, const struct finding *f)
 		struct finding *bigger = cap == st->finding_cap ? NULL :
 		    arena_alloc(j->arena, cap * sizeof(*bigger));
 
-		if (bigger == NULL)
+		if (bigger == NULL && j->finding_count > 0)
 			return; /* there are findings already: the verdict stands */
+		if (bigger == NULL) {
+			bigger = &j->first_finding;
+			cap = 1;
+		}
 		if (j->finding_count > 0)
 			memcpy(bigger, j->findings, j->finding_count * sizeof(*bigger));
 		j->findings = bigger;
@@ -208,6 +212,26 @@ job_add_finding(struct scan_job *j, const struct finding *f)
 	}
 	j->findings[j->finding_count++] = *f;
 	st->infected = true;
+}
+
+/* The list is full. A cause that is not in it takes the last place: a thousand encrypted members
+ * that may pass must not hide the one thing that may not. */
+static void
+unscanned_keep_cause(struct scan_job *j, uint32_t object, enum cause cause, struct slice scanner)
+{
+	for (uint32_t i = 0; i < j->unscanned_count; i++) {
+		if (j->unscanned[i].cause == cause)
+			return;
+	}
+	for (uint32_t i = j->unscanned_count; i-- > 1;) {
+		/* Only a place whose cause stands elsewhere too. */
+		for (uint32_t k = 0; k < i; k++) {
+			if (j->unscanned[k].cause != j->unscanned[i].cause)
+				continue;
+			j->unscanned[i] = (struct unscanned){ object, cause, scanner };
+			return;
+		}
+	}
 }
 
 void
@@ -226,8 +250,14 @@ job_add_unscanned(struct scan_job *j, uint32_t object, enum cause cause, struct 
 		struct unscanned *bigger = cap == st->unscanned_cap ? NULL :
 		    arena_alloc(j->arena, cap * sizeof(*bigger));
 
-		if (bigger == NULL)
-			return; /* what stands there already keeps the mail from being clean */
+		if (bigger == NULL && j->unscanned_count > 0) {
+			unscanned_keep_cause(j, object, cause, scanner);
+			return;
+		}
+		if (bigger == NULL) {
+			bigger = &j->first_unscanned;
+			cap = 1;
+		}
 		if (j->unscanned_count > 0)
 			memcpy(bigger, j->unscanned, j->unscanned_count * sizeof(*bigger));
 		j->unscanned = bigger;
@@ -516,7 +546,7 @@ pipeline_start(struct pipeline *p, struct scan_job *j)
 	p->jobs++;
 	p->in_flight++;
 	st->hold = hold_get(p);
-	if (st->hold == NULL) {
+	if (st->hold == NULL && p->hold_busy > 0) {
 		j->next = NULL;
 		if (p->waiting_last == NULL || p->waiting == NULL)
 			p->waiting = j;
@@ -525,6 +555,8 @@ pipeline_start(struct pipeline *p, struct scan_job *j)
 		p->waiting_last = j;
 		return;
 	}
+	if (st->hold == NULL) /* and nobody will give one back */
+		job_add_unscanned(j, 0, CAUSE_ERROR, SLICE_NONE);
 	job_inspect(j);
 }
 

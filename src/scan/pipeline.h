@@ -41,6 +41,9 @@ struct scan_job {
 	uint32_t unscanned_count;
 	uint32_t wait_us, inspect_us, engines_us;
 	uint32_t cache_hits, cache_misses;
+	/* Kept here, so that a lack of memory never makes a mail clean. */
+	struct finding first_finding;
+	struct unscanned first_unscanned;
 
 	/* The pipeline's. */
 	struct pipeline *pipeline;

@@ -47,7 +47,7 @@ struct worker_pool {
 	struct queue small, large;
 	struct loop_timer *tick;
 	bool ticking, gone, absent;
-	uint64_t generation, signatures, built, died, timeouts, served;
+	uint64_t generation, signatures, built, died, timeouts, served, last_number;
 	char version[VERSION_SIZE];
 };
 
@@ -272,6 +272,16 @@ large_may_run(const struct worker_pool *p, const struct pool_tree *t)
 	return running < MAX_OF(workers - MIN_OF(kept, workers), 1u);
 }
 
+/* Is there a worker that large requests leave alone? Else the older request goes first. */
+static bool
+small_keeps_a_worker(const struct worker_pool *p, const struct pool_tree *t)
+{
+	unsigned workers;
+
+	(void)large_running(t, &workers);
+	return workers > 1 && p->small_share > 0;
+}
+
 static bool
 worker_give(struct pool_worker *w, struct pool_request *q)
 {
@@ -349,7 +359,8 @@ pool_dispatch(struct worker_pool *p)
 		struct pool_worker *w = worker_find_idle(t);
 		struct pool_request *q = p->small.first;
 
-		if (p->large.first != NULL && large_may_run(p, t))
+		if (p->large.first != NULL && large_may_run(p, t) &&
+		    (q == NULL || small_keeps_a_worker(p, t) || p->large.first->number < q->number))
 			q = p->large.first;
 		if (w == NULL || q == NULL)
 			break;
@@ -421,7 +432,7 @@ worker_pool_set_tree(struct worker_pool *p, int *channel_fd, uint64_t generation
 void
 worker_pool_set_gone(struct worker_pool *p)
 {
-	p->gone = p->trees == NULL;
+	p->gone = !worker_pool_is_there(p);
 	pool_dispatch(p);
 }
 
@@ -453,6 +464,7 @@ void
 worker_pool_submit(struct worker_pool *p, struct pool_request *q)
 {
 	q->worker = NULL;
+	q->number = ++p->last_number;
 	q->due_ms = clock_now_ms() + q->wait_ms;
 	queue_add(queue_of(p, q), q);
 	pool_dispatch(p);

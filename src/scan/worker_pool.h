@@ -36,6 +36,7 @@ struct pool_request {
 	struct pool_request *next, *prev;
 	struct pool_worker *worker;
 	int64_t due_ms;
+	uint64_t number; /* counts up: who came first */
 	bool queued;
 };
 

@@ -5,8 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,6 +34,7 @@ enum role {
 	ROLE_INSPECTOR,
 	ROLE_ENGINE_ROOT,
 	ROLE_ENGINE,
+	ROLE_COMMAND,
 };
 
 enum kind {
@@ -70,6 +70,9 @@ int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 
 static struct fault_page *page;
+static struct {
+	uintptr_t from, to;
+} event_library;
 static enum role role;
 static struct {
 	ssize_t (*read)(int, void *, size_t);
@@ -128,7 +131,8 @@ functions_find(void)
 	FIND(prctl);
 }
 
-/* cordond starts its parts as `PROGRAM --role NAME ...`; without that it is the supervisor. */
+/* cordond starts its parts as `PROGRAM --role NAME ...`; without that it is the supervisor, and
+ * cordon the command line. */
 static enum role
 role_from_arguments(int argc, char **argv)
 {
@@ -143,14 +147,45 @@ role_from_arguments(int argc, char **argv)
 	};
 	const char *slash = strrchr(argv[0], '/');
 
-	if (argc < 3 || strcmp(argv[1], "--role") != 0)
-		return strcmp(slash == NULL ? argv[0] : slash + 1, "cordond") == 0 ? ROLE_SUPERVISOR :
-		    ROLE_NONE;
+	if (argc < 3 || strcmp(argv[1], "--role") != 0) {
+		const char *name = slash == NULL ? argv[0] : slash + 1;
+
+		return strcmp(name, "cordond") == 0 ? ROLE_SUPERVISOR :
+		    strcmp(name, "cordon") == 0 ? ROLE_COMMAND : ROLE_NONE;
+	}
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		if (strcmp(argv[2], roles[i].name) == 0)
 			return roles[i].role;
 	}
 	return ROLE_NONE;
+}
+
+/* libevent takes a signal through a pair of sockets of its own, which cannot fail the way files
+ * and peers do; it ends the process when they do. Those calls are left alone. */
+static int
+event_library_find(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	(void)size;
+	(void)unused;
+	if (strstr(info->dlpi_name, "libevent_core") == NULL)
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + p->p_vaddr;
+
+		if (p->p_type == PT_LOAD && (p->p_flags & PF_X) != 0) {
+			event_library.from = from;
+			event_library.to = from + p->p_memsz;
+		}
+	}
+	return 1;
+}
+
+static bool
+is_signal_pipe(enum kind kind, const void *caller)
+{
+	return (kind == KIND_READ || kind == KIND_WRITE) &&
+	    (uintptr_t)caller >= event_library.from && (uintptr_t)caller < event_library.to;
 }
 
 /* glibc hands main()'s arguments to constructors. */
@@ -162,6 +197,7 @@ fault_preload_init(int argc, char **argv)
 	int fd;
 
 	functions_find();
+	(void)dl_iterate_phdr(event_library_find, NULL);
 	fd = path == NULL ? -1 : real.open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -203,7 +239,8 @@ refuse(enum kind kind, int error, const void *caller)
 	uint32_t n;
 
 	if (page == NULL || role == ROLE_NONE || atomic_load(&page->armed) == 0 ||
-	    page->role != (uint32_t)role || page->kind != (uint32_t)kind)
+	    page->role != (uint32_t)role || page->kind != (uint32_t)kind ||
+	    is_signal_pipe(kind, caller))
 		return false;
 	n = atomic_fetch_add(&page->count, 1) + 1;
 	if (page->first == 0 || n < page->first || n - page->first >= page->length)

@@ -9,6 +9,7 @@ the time allows, n goes on in larger steps; CORDON_FAULT_SECONDS=N gives each ca
 """
 
 import collections
+import contextlib
 import mmap
 import os
 import re
@@ -27,19 +28,21 @@ from lib.station import Station                                  # noqa: E402
 
 # The same numbers stand in fault_preload.c.
 ROLES = {name: number + 1 for number, name in enumerate(("supervisor", "gate", "recorder",
-	"inspector_root", "inspector", "engine_root", "engine"))}
+	"inspector_root", "inspector", "engine_root", "engine", "command"))}
 KINDS = {name: number + 1 for number, name in enumerate(("memory", "read", "write", "fork",
 	"map", "open", "accept"))}
 _MAGIC = 0x43464c54
 _PAGE = struct.Struct("=8I96s")
 
 _SKIP_STATUS = 77
-_SECONDS = float(os.environ.get("CORDON_FAULT_SECONDS") or 2.5)
-_DENSE = 24                 # so many first calls are refused one by one
+_SECONDS = float(os.environ.get("CORDON_FAULT_SECONDS") or 1.5)
+_DENSE = 4                  # so many first calls are refused one by one in any case
 _MAIL_TIME_S = 15           # an answer that takes longer is none
 _RECOVERY_S = 15
 _SETTLE_S = 5
 _QUIET_S = 0.5
+_RELOAD_S = 1.5             # a reload that takes longer has failed
+_RESTART_S = 0.5            # the same for a process that was killed
 _BURST = 8
 _RUNS_MAX = 2000
 _POOLED = ("cordon-spool", "cordon-hold")   # the gate keeps a few idle ones
@@ -71,8 +74,20 @@ class Page:
 		fields = _PAGE.unpack(self._map[:_PAGE.size])
 		return fields[6], fields[7], fields[8].split(b"\0")[0].decode()
 
-	def refused(self):
-		return _PAGE.unpack(self._map[:_PAGE.size])[7]
+
+class Patient(milter.Dialogue):
+	"""A dialogue with one end for all of it: "still at it" does not count as an answer."""
+
+	def __init__(self, address):
+		super().__init__(address, _MAIL_TIME_S)
+		self.end_s = time.monotonic() + _MAIL_TIME_S
+
+	def read(self):
+		left = self.end_s - time.monotonic()
+		if left <= 0:
+			raise TimeoutError
+		self.socket.settimeout(left)
+		return super().read()
 
 
 class Faulty(Station):
@@ -85,6 +100,7 @@ class Faulty(Station):
 		self.setup = None
 		self.normal = None
 		self.turn = 0
+		self.engines = set()            # process ids of all that were seen
 		self.filler = mails.noise(300_000, 7)
 		clamd.write_database(self.database)
 
@@ -98,16 +114,22 @@ class Faulty(Station):
 		if setup == "engine":
 			blocks = [cordond.block("signatures", "", eicar=False),
 				cordond.block("clamav", "", enabled=True, database=self.database, workers=1)]
-		os.environ["LD_PRELOAD"] = os.environ["CORDON_FAULT_PRELOAD"]
-		os.environ["CORDON_FAULT_PAGE"] = self.page.path
-		try:
+		with self.preloaded():
 			self.start(*blocks, inspectors=1, restart_backoff_max_ms=100,
 				message_timeout_ms=5000, io_timeout_ms=3000)
-		finally:
-			del os.environ["LD_PRELOAD"]
 		self.serves()
 		time.sleep(_QUIET_S)            # until the gate has closed the last session
 		self.normal = self.state()
+
+	@contextlib.contextmanager
+	def preloaded(self):
+		"""What is started meanwhile has the library."""
+		os.environ["LD_PRELOAD"] = os.environ["CORDON_FAULT_PRELOAD"]
+		os.environ["CORDON_FAULT_PAGE"] = self.page.path
+		try:
+			yield
+		finally:
+			del os.environ["LD_PRELOAD"]
 
 	def stop_filter(self):
 		self.page.disarm()
@@ -138,7 +160,7 @@ class Faulty(Station):
 		"""The answer to a mail, or LOST. Fails when there is none in time."""
 		begin = time.monotonic()
 		try:
-			with milter.Dialogue(self.filter.milter, _MAIL_TIME_S) as dialogue:
+			with Patient(self.filter.milter) as dialogue:
 				dialogue.negotiate()
 				dialogue.connected()
 				dialogue.helo()
@@ -202,12 +224,24 @@ class Faulty(Station):
 				continue        # closed to us when we are not root; or it has just ended
 			expect(pooled <= _POOLED_MAX, "%s keeps %d regions" % (name, pooled))
 			result["descriptors of " + name] = found
-		files = collections.Counter()
-		for folder, _, names in os.walk(self.filter.run):
-			files[re.sub(r"engine-\w{6}", "engine-X", folder)] += 1
-			files.update(os.path.join(folder, name) for name in names)
-		result["files"] = files
+			if name == "cordon-engine":
+				self.engines.add(pid)
+		result["files"] = self.files()
 		return result
+
+	def files(self):
+		"""What there is in work_dir. The folder of an engine is the engine's to remove: one that
+		was killed leaves it."""
+		found, engines = collections.Counter(), set()
+		for folder, _, names in os.walk(self.filter.run):
+			match = re.search(r"/engine-\w{6}", folder)
+			if match:
+				engines.add(match.group())
+			else:
+				found[folder] += 1
+				found.update(os.path.join(folder, name) for name in names)
+		expect(len(engines) <= max(1, len(self.engines)), "folders of engines: %r" % engines)
+		return found
 
 	def expect_normal(self):
 		"""Fails when something stayed behind, after giving it the time to go."""
@@ -243,8 +277,25 @@ def _kill(role):
 		else:
 			pids = station.filter.pids(role)
 		expect(pids, "no %s to kill" % role)
+		before = process.descendants(station.filter.process.pid)
 		os.kill(pids[0], signal.SIGKILL)
+		end = time.monotonic() + _RESTART_S
+		while time.monotonic() < end and set(before) >= set(
+				process.descendants(station.filter.process.pid)):
+			time.sleep(0.005)
 	return kill
+
+
+def _scan(*options):
+	def scan(station):
+		"""cordon scan: an infected file never ends with the exit status of a clean one."""
+		path = os.path.join(station.base, "infected.eml")
+		with open(path, "wb") as handle:
+			handle.write(station.infected("new"))
+		with station.preloaded():
+			code, out, _ = station.filter.cordon("scan", *options, path, timeout_s=_MAIL_TIME_S)
+		expect(code != 0, "cordon scan ended with 0 for an infected file: %r" % out)
+	return scan
 
 
 _RELOADED = ("event=tree_ready", "event=load_failed", "event=reload_failed", "event=start_failed",
@@ -259,14 +310,15 @@ def _reload(station):
 	before = lines()
 	station.filter.reload()
 	wanted = 2 if station.setup == "engine" else 1
-	end = time.monotonic() + 3
+	end = time.monotonic() + _RELOAD_S
 	while lines() < before + wanted and time.monotonic() < end and station.filter.is_running():
 		time.sleep(0.01)
 
 
 MEANWHILE = {"mail": _nothing, "gate_killed": _kill("gate"), "worker_killed": _kill("inspect"),
 	"engine_killed": _kill("engine"), "root_killed": _kill("inspector_root"),
-	"recorder_killed": _kill("record"), "reload": _reload}
+	"recorder_killed": _kill("record"), "reload": _reload, "scan": _scan(),
+	"scan_local": _scan("--local")}
 
 MAILS = {"signatures": ("new", "known", "big"), "engine": ("new", "known")}
 
@@ -287,7 +339,7 @@ class Case:
 		try:
 			total = self._one(station, 0)[0]
 			while not ended and runs < _RUNS_MAX and time.monotonic() - begin < _SECONDS:
-				n += 1 if runs < _DENSE else 1 + max(0, total - _DENSE) // _DENSE
+				n += self._step(n, total, runs, time.monotonic() - begin)
 				_, refused, where = self._one(station, n)
 				ended = refused == 0
 				runs += not ended
@@ -298,6 +350,12 @@ class Case:
 				error)) from error
 		print("%s: %d runs, up to call %d of about %d%s" % (self.__name__, runs, n - ended, total,
 			"" if ended else ", then out of time"))
+
+	@staticmethod
+	def _step(n, total, runs, spent_s):
+		"""How far to go on, so that the rest of the calls fits into the rest of the time."""
+		runs_left = int((_SECONDS - spent_s) / (spent_s / (runs + 1)))
+		return 1 if runs < _DENSE else max(1, -(-(total - n) // max(1, runs_left)))
 
 	def _one(self, station, n):
 		"""One run. Returns (calls, refused calls, where)."""
@@ -344,6 +402,10 @@ def _cases():
 		for kind in ("memory", "read", "write", "map", "open"))
 	yield from (Case("signatures", "supervisor", kind, meanwhile)
 		for meanwhile in ("gate_killed", "root_killed", "recorder_killed", "reload")
+		for kind in ("memory", "read", "write", "fork", "map", "open"))
+	yield from (Case("signatures", "gate", kind, "scan") for kind in ("memory", "read", "write"))
+	yield from (Case("signatures", "command", kind, meanwhile)
+		for meanwhile in ("scan", "scan_local")
 		for kind in ("memory", "read", "write", "fork", "map", "open"))
 	if not cordond.has_engine():
 		return

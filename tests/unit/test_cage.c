@@ -228,8 +228,8 @@ static const struct {
 	{ "trace the parent", try_trace, KILLED, KILLED, false },
 	{ "make code of data", try_make_code, KILLED, KILLED, false },
 	{ "more memory than granted", try_much_memory, REFUSED, REFUSED, false },
-	{ "work in the folder", try_inside_folder, KILLED, ALLOWED, false },
-	{ "a file larger than granted", try_large_file, KILLED, REFUSED, false },
+	{ "work in the folder", try_inside_folder, REFUSED, ALLOWED, false },
+	{ "a file larger than granted", try_large_file, REFUSED, REFUSED, false },
 };
 
 _Noreturn static void

@@ -153,6 +153,15 @@ test_too_big(void **state UNUSED)
 	assert_int_equal(m->flags, 0);
 	message_free(&m);
 
+	for (unsigned more = 0; more < 2; more++) { /* the same for header bytes */
+		m = message_make(&l);
+		message_add_header(m, SLICE_LIT("Subject"), slice_sub(SLICE_LIT("0123456789012345678X"), 0,
+		    19 + more), false);
+		assert_int_equal(m->flags, more == 0 ? 0 : MESSAGE_TOO_BIG);
+		assert_int_equal(m->size_bytes, 30 + more);
+		message_free(&m);
+	}
+
 	m = message_make(&l);
 	message_add_header(m, SLICE_LIT("Subject"), SLICE_LIT("much too long for that limit"), false);
 	assert_int_equal(m->flags, MESSAGE_TOO_BIG);

@@ -16,7 +16,7 @@
 
 struct tree_side {
 	int channel; /* what the root of the tree would hold */
-	pid_t pids[WORKERS];
+	pid_t pids[2 * WORKERS];
 	unsigned count;
 };
 
@@ -469,6 +469,9 @@ test_new_tree(void **state UNUSED)
 	turn_for_ms(&old, 20);
 	submit(0, "wait 150", false);
 	tree_make(&new, 1, 2);
+	worker_add(&old); /* too late: not used any more */
+	turn_for_ms(&old, 20);
+	assert_int_equal(worker_pool_get_status(bench.pool).workers, 3);
 	submit(1, "second", false);
 	submit(2, "third", false);
 	(void)run_until(&new, 3);

@@ -374,6 +374,28 @@ test_hold_of_chains(void **state UNUSED)
 		assert_false(get(id)->kept);
 }
 
+/* When the second is done its bytes are given back, so that the first has room for more. */
+static void
+script_room(struct decompose *d, struct object *o)
+{
+	if (o->id == 1) {
+		assert_non_null(output(d, o, ROLE_LEAF, "a", "@a", 20000));
+		assert_non_null(output(d, o, ROLE_LEAF, "b", "@b", 20000));
+	} else if (o->bytes.ptr[1] == 'b') {
+		assert_non_null(output(d, o, ROLE_LEAF, "c", "@c", 20000));
+	} else if (o->bytes.ptr[1] == 'a') {
+		assert_non_null(output(d, o, ROLE_LEAF, "d", "d", 45000));
+	}
+}
+
+static void
+test_hold_of_siblings(void **state UNUSED)
+{
+	run(script_room);
+	assert_int_equal(decompose_get_object_count(bench.d), 5);
+	assert_true(decompose_get_facts(bench.d) == 0);
+}
+
 static void
 script_keep(struct decompose *d, struct object *o)
 {
@@ -381,12 +403,12 @@ script_keep(struct decompose *d, struct object *o)
 
 	if (o->id != 1 && o->bytes.ptr[1] != '!')
 		return;
+	if (o->id == 1) /* its turn comes last, when all that may go is gone */
+		assert_non_null(output(d, o, ROLE_LEAF, "deep", "@!", 1000));
 	for (unsigned i = 0; i < 20; i++) {
 		(void)snprintf(text, sizeof(text), "%c %u %u.", i % 3 == 0 ? 'K' : '@', o->id, i);
 		assert_non_null(output(d, o, ROLE_LEAF, "n", text, 1000));
 	}
-	if (o->id == 1)
-		assert_non_null(output(d, o, ROLE_LEAF, "deep", "@!", 1000));
 }
 
 static void
@@ -465,10 +487,11 @@ test_depth(void **state UNUSED)
 	bench.limits.mime_depth = 7;
 	bench.script = script_deeper;
 	run_with("@", ROLE_ENTITY, true);
-	assert_int_equal(decompose_get_object_count(bench.d), 8);
-	assert_int_equal(get(8)->depth, 0);
-	assert_int_equal(get(8)->mime_depth, 7);
-	assert_true(get(8)->facts == FACT_BIT(FACT_LIMIT_DEPTH));
+	assert_int_equal(decompose_get_object_count(bench.d), 9);
+	assert_int_equal(get(8)->facts, 0); /* inside seven mails: still opened */
+	assert_int_equal(get(9)->depth, 0);
+	assert_int_equal(get(9)->mime_depth, 8);
+	assert_true(get(9)->facts == FACT_BIT(FACT_LIMIT_DEPTH));
 }
 
 static void
@@ -718,7 +741,7 @@ main(void)
 	const struct CMUnitTest tests[] = { TEST(test_description),
 		TEST(test_equal_bytes_are_one_object), TEST(test_first_unhashed),
 		TEST(test_role_met_again), TEST(test_name_met_again), TEST(test_self_met_again),
-		TEST(test_hold_of_the_unclaimed), TEST(test_hold_of_chains),
+		TEST(test_hold_of_the_unclaimed), TEST(test_hold_of_chains), TEST(test_hold_of_siblings),
 		TEST(test_kept_bytes_stay), TEST(test_borrowed_again_gives_nothing_back),
 		TEST(test_depth), TEST(test_objects), TEST(test_bytes), TEST(test_held_bytes),
 		TEST(test_hold_is_full), TEST(test_ratio), TEST(test_time), TEST(test_output),
