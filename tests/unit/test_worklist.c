@@ -53,7 +53,7 @@ box_claims(const struct object *o)
 		if (slice_ends_with_nocase(o->names[i], SLICE_LIT(".box")))
 			return true;
 	}
-	return false;
+	return slice_eq_str(o->declared, "application/box");
 }
 
 static void
@@ -300,6 +300,30 @@ test_name_met_again(void **state UNUSED)
 	run(script_name_later);
 	assert_int_equal(decompose_get_object_count(bench.d), 2);
 	assert_int_equal(bench.boxes, 1);
+}
+
+static void
+script_type_later(struct decompose *d, struct object *o)
+{
+	static const char *const types[] = { "application/octet-stream", "text/plain",
+		"Application/Box", "image/png" };
+
+	for (size_t i = 0; o->id == 1 && i < ARRAY_LEN(types); i++) {
+		struct child c = { .declared = slice_of_str(types[i]), .roles = ROLE_LEAF };
+
+		assert_non_null(decompose_emit(d, o, &c, SLICE_LIT("data")));
+	}
+}
+
+/* A later reading declares the type an opener claims it by; the first does not hide it. */
+static void
+test_type_met_again(void **state UNUSED)
+{
+	run(script_type_later);
+	assert_int_equal(decompose_get_object_count(bench.d), 2);
+	assert_int_equal(bench.boxes, 1);
+	assert_slice(get(2)->declared, "application/octet-stream");
+	assert_int_equal(get(2)->declared_other_count, 3);
 }
 
 /* An object in its own opener's hand is met again in another role. */
@@ -740,7 +764,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(test_description),
 		TEST(test_equal_bytes_are_one_object), TEST(test_first_unhashed),
-		TEST(test_role_met_again), TEST(test_name_met_again), TEST(test_self_met_again),
+		TEST(test_role_met_again), TEST(test_name_met_again),
+		TEST(test_type_met_again), TEST(test_self_met_again),
 		TEST(test_hold_of_the_unclaimed), TEST(test_hold_of_chains), TEST(test_hold_of_siblings),
 		TEST(test_kept_bytes_stay), TEST(test_borrowed_again_gives_nothing_back),
 		TEST(test_depth), TEST(test_objects), TEST(test_bytes), TEST(test_held_bytes),
