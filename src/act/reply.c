@@ -2,6 +2,8 @@
 #include "act/reply.h"
 
 #include "base/arena.h"
+#include "base/macros.h"
+#include "decide/ambiguity_results.h"
 #include "message/message.h"
 
 static const enum intake_action actions[] = {
@@ -16,22 +18,29 @@ static void
 edits_make(const struct config *c, const struct decision *d, struct message *m,
     struct intake_reply *r)
 {
-	const char *names[] = { c->policy.header_name, c->policy.header_unscanned_name };
-	unsigned forged[2] = { 0 };
+	/* MIME-Ambiguity-Results goes even when we add none: it would pass for ours (RFC 8601
+	 * section 5 says so of the field that it is modelled on). */
+	const char *names[] = { c->policy.header_name, c->policy.header_unscanned_name,
+		AMBIGUITY_RESULTS_NAME };
+	unsigned forged[ARRAY_LEN(names)] = { 0 };
 	struct intake_header_edit *edits;
-	size_t n = 0;
+	size_t total = 0, n = 0;
 
-	for (size_t i = 0; i < 2 && d->remove_forged; i++)
-		forged[i] = message_count_header(m, slice_of_str(names[i]));
-	if (slice_eq_nocase(slice_of_str(names[0]), slice_of_str(names[1])))
-		forged[1] = 0;
-	edits = arena_alloc(m->arena,
-	    ((size_t)forged[0] + forged[1] + d->header_count + 1) * sizeof(*edits));
+	for (size_t i = 0; i < ARRAY_LEN(names) && d->remove_forged; i++) {
+		bool seen = false;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = slice_eq_str_nocase(slice_of_str(names[i]), names[k]);
+		if (!seen)
+			forged[i] = message_count_header(m, slice_of_str(names[i]));
+		total += forged[i];
+	}
+	edits = arena_alloc(m->arena, (total + d->header_count + 1) * sizeof(*edits));
 	if (edits == NULL) {
 		r->action = INTAKE_TEMPFAIL; /* it must not pass with a forged header */
 		return;
 	}
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		for (unsigned k = forged[i]; k > 0; k--)
 			edits[n++] = (struct intake_header_edit){ .name = names[i], .index = k };
 	}

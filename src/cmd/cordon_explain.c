@@ -6,10 +6,14 @@
 
 #include "base/macros.h"
 #include "cmd/cordon.h"
+#include "cmd/explain_tree.h"
 #include "cmd/input_files.h"
 #include "cmd/lookup.h"
 #include "config/config.h"
 #include "record/result_json.h"
+
+#define INDENT_LEVELS_MAX 40u
+#define VIEWS_WIDTH_MAX   64
 
 struct explain {
 	struct lookup *lookup;
@@ -70,22 +74,18 @@ print_judgements(const json_t *result, json_int_t id, int indent)
 	}
 }
 
+/* The depth of the indent: a hostile mail goes deeper than any screen is wide. */
 static int
-depth_of(const json_t *objects, const json_t *o)
+indent_of(const struct explain_node *n)
 {
-	int depth = 0;
-
-	while (number_of(o, "parent") > 0 && depth < 40) {
-		o = json_array_get(objects, (size_t)(number_of(o, "parent") - 1));
-		depth++;
-	}
-	return depth;
+	return 2 * (int)MIN_OF(n->depth, INDENT_LEVELS_MAX);
 }
 
 static void
-print_object(const json_t *result, const json_t *objects, const json_t *o)
+print_object(const json_t *result, const struct explain_node *n)
 {
-	int indent = 2 * depth_of(objects, o);
+	const json_t *o = n->object;
+	int indent = indent_of(n);
 	const char *trail = text_of(o, "trail"), *hash = text_of(o, "sha256");
 	const char *declared = text_of(o, "declared");
 
@@ -104,18 +104,76 @@ print_object(const json_t *result, const json_t *objects, const json_t *o)
 	print_judgements(result, number_of(o, "id"), indent);
 }
 
+/* The views of an object as "hdr:first hdr:last", cut when too long. */
+static void
+views_format(const json_t *o, char *ret, size_t size)
+{
+	const json_t *view;
+	size_t i, used = 0;
+
+	snprintf(ret, size, "-");
+	json_array_foreach(json_object_get(o, "views"), i, view) {
+		int n = snprintf(ret + used, size - used, "%s%s", i > 0 ? " " : "",
+		    json_string_value(view) == NULL ? "?" : json_string_value(view));
+
+		if (n < 0 || (size_t)n >= size - used)
+			return;
+		used += (size_t)n;
+	}
+}
+
+/* One part of the mail, as those see it who read it in one way or another. */
+static void
+print_readings(const struct explain_group *g)
+{
+	const struct explain_node *first = g->nodes[0];
+	int indent = indent_of(first), width = 5;
+	char views[VIEWS_WIDTH_MAX];
+
+	for (size_t i = 0; i < g->count; i++) {
+		views_format(g->nodes[i]->object, views, sizeof(views));
+		width = MAX_OF(width, (int)strlen(views));
+	}
+	printf("%*s%spart %.*s in %zu readings:%s\n", indent, "", cordon_color(COLOR_YELLOW),
+	    SLICE_FMT(first->part), g->count, cordon_color(COLOR_NONE));
+	printf("%*s  %-*s  %-6s  %-28s  %10s  %s\n", indent, "", width, "views", "object", "type",
+	    "bytes", "sha256");
+	for (size_t i = 0; i < g->count; i++) {
+		const json_t *o = g->nodes[i]->object;
+		char id[24];
+
+		views_format(o, views, sizeof(views));
+		snprintf(id, sizeof(id), "#%lld", (long long)number_of(o, "id"));
+		printf("%*s  %-*s  %-6s  %-28s  %10lld  %.16s\n", indent, "", width, views, id,
+		    text_of(o, "detected"), (long long)number_of(o, "size"), text_of(o, "sha256"));
+	}
+}
+
+static void
+print_tree(const json_t *result, const struct explain_tree *t)
+{
+	const struct explain_node *n = explain_tree_next(t, NULL);
+
+	for (; n != NULL; n = explain_tree_next(t, n)) {
+		struct explain_group g = explain_tree_get_group(t, n);
+
+		if (g.count > 1 && g.nodes[0] == n)
+			print_readings(&g);
+		print_object(result, n);
+	}
+}
+
 static void
 print_result(const json_t *result)
 {
-	const json_t *objects = json_object_get(result, "objects"), *times, *o;
+	const json_t *times;
 	const char *verdict = text_of(result, "verdict");
-	size_t i;
+	struct explain_tree *tree = explain_tree_new(json_object_get(result, "objects"));
 
 	cordon_print_foreign(text_of(result, "path"));
 	printf("\n");
-	/* Children stand behind their parents; a line tells its parent by its indent and trail. */
-	json_array_foreach(objects, i, o)
-		print_object(result, objects, o);
+	print_tree(result, tree);
+	explain_tree_free(&tree);
 	print_judgements(result, 0, 0);
 	printf("\nverdict: %s%s%s  action: %s\n", cordon_color(strcmp(verdict, "clean") == 0 ?
 	    COLOR_GREEN : strcmp(verdict, "infected") == 0 ? COLOR_RED : COLOR_YELLOW), verdict,

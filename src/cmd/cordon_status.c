@@ -94,6 +94,7 @@ print_status(json_t *o)
 	print_numbers("verdicts", json_object_get(o, "verdicts"), true);
 	print_numbers("actions", json_object_get(o, "actions"), true);
 	print_numbers("causes", json_object_get(o, "causes"), false);
+	print_numbers("ambiguities", json_object_get(o, "ambiguities"), false);
 	print_numbers("viruses", json_object_get(o, "viruses"), false);
 	print_numbers("stage ms", json_object_get(o, "stage_ms"), true);
 	printf("%-12s%lld open, %lld since start, mails in flight %lld\n", "sessions",

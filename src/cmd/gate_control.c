@@ -101,13 +101,11 @@ static void
 scan_answer_result(struct control_client *c)
 {
 	struct gate *g = c->gate;
-	struct evidence ev = { .id = "scan", .findings = c->job.findings,
-		.finding_count = c->job.finding_count, .unscanned = c->job.unscanned,
-		.unscanned_count = c->job.unscanned_count,
-		.inspected = c->job.report.object_count > 0 };
+	struct evidence ev;
 	struct decision d;
 	size_t before = c->out.len;
 
+	evidence_from_job("scan", &c->job, &ev);
 	policy_decide(g->config, g->hostname, &ev, &d);
 	if (result_json_format(buf_get(&c->path), &c->job, &d, &c->out) < 0) {
 		c->out.len = before;

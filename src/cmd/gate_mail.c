@@ -188,11 +188,10 @@ static void
 mail_scanned(struct scan_job *j)
 {
 	struct gate_mail *gm = j->owner;
-	struct evidence ev = { .id = gm->message->id, .findings = j->findings,
-		.finding_count = j->finding_count, .unscanned = j->unscanned,
-		.unscanned_count = j->unscanned_count, .inspected = j->report.object_count > 0 };
+	struct evidence ev;
 
 	gm->scanning = false;
+	evidence_from_job(gm->message->id, j, &ev);
 	mail_decide(gm, &ev);
 }
 

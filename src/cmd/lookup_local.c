@@ -218,7 +218,7 @@ local_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool 
 	struct scan_job job = { .roles = roles, .name = path_get_base(path), .full = full,
 		.timeout_ms = l->config->message_timeout_ms, .done = on_done, .owner = l };
 	struct decision d;
-	struct evidence ev = { .id = "scan" };
+	struct evidence ev;
 	struct stat st;
 	int r;
 
@@ -234,11 +234,7 @@ local_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool 
 	pipeline_start(l->pipeline, &job);
 	while (!l->done)
 		loop_run_once(l->loop);
-	ev.findings = job.findings;
-	ev.finding_count = job.finding_count;
-	ev.unscanned = job.unscanned;
-	ev.unscanned_count = job.unscanned_count;
-	ev.inspected = job.report.object_count > 0;
+	evidence_from_job("scan", &job, &ev);
 	policy_decide(l->config, l->hostname, &ev, &d);
 	r = result_json_format(path, &job, &d, out);
 	scan_job_done(&job);

@@ -99,6 +99,32 @@ config_get_unscanned_action(const struct config *c, const char *cause_name)
 	return c->policy.unscanned;
 }
 
+/* The option is called as the class, with _ for every -. */
+static bool
+name_is_class(const char *name, const char *class_name)
+{
+	while (*name != '\0' && (*name == *class_name || (*name == '_' && *class_name == '-'))) {
+		name++;
+		class_name++;
+	}
+	return *name == *class_name;
+}
+
+enum config_ambiguity
+config_get_ambiguity(const struct config *c, const char *class_name)
+{
+	for (size_t i = 0; i < CONFIG_ROW_COUNT; i++) {
+		const struct config_row *row = &config_rows[i];
+		int word;
+
+		if (row->section != CONFIG_SECTION_ambiguous || !name_is_class(row->name, class_name))
+			continue;
+		memcpy(&word, (const char *)&c->ambiguous + row->offset, sizeof(word));
+		return (enum config_ambiguity)word;
+	}
+	return CONFIG_AMBIGUITY_FLAG;
+}
+
 static int
 file_read_whole(const char *path, struct buf *out, struct err *e)
 {

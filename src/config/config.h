@@ -30,6 +30,15 @@ enum config_transfer {
 	CONFIG_TRANSFER_INSTREAM,
 };
 
+/* What is done with a mail whose readings differ, by class. The zero is the careful one. */
+enum config_ambiguity {
+	CONFIG_AMBIGUITY_TEMPFAIL,
+	CONFIG_AMBIGUITY_REJECT,
+	CONFIG_AMBIGUITY_FLAG,   /* passes, marked where marks are wanted */
+	CONFIG_AMBIGUITY_ACCEPT,
+	CONFIG_AMBIGUITY_COUNT,
+};
+
 struct config_list {
 	const char **items; /* count strings; NULL when count is 0 */
 	size_t count;
@@ -51,7 +60,7 @@ struct config_list {
 	unsigned line;    /* where its section ends in the file; 0: not from a file */
 
 /* struct config_listener, config_limits, config_signatures, config_clamav, config_clamd,
- * config_policy: one field per row of options.def, of the same name. */
+ * config_policy, config_ambiguous: one field per row of options.def, of the same name. */
 #define TOP_OPTION(option, type, ...)
 #define SECTION_BEGIN(section, kind, ...) struct config_##section { CONFIG_HEAD_##kind
 #define OPTION(section, option, type, ...) CONFIG_FIELD_##type option;
@@ -108,6 +117,12 @@ void config_unref(struct config **c);
 /* The action for an object that stayed unscanned for this cause ("timeout"); unknown causes
  * get policy.unscanned. */
 enum action config_get_unscanned_action(const struct config *c, const char *cause_name);
+
+/* The word for a class of ambiguity by its flag name ("dup-cte", decompose/ambiguity.def);
+ * unknown classes get CONFIG_AMBIGUITY_FLAG. */
+enum config_ambiguity config_get_ambiguity(const struct config *c, const char *class_name);
+/* "flag": the word as it stands in the file. */
+const char *config_ambiguity_get_name(enum config_ambiguity a);
 
 /* "accept", "reject", "tempfail", "discard", "hold"; false when it is none of these. */
 bool action_parse(struct slice text, enum action *ret_action);

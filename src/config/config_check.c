@@ -104,7 +104,8 @@ check_template(const char *text, const char *names, struct config_value_message 
 static enum config_value_result
 check_reply(const struct config_row *row, const char *text, struct config_value_message *m)
 {
-	bool infected = strcmp(row->name, "reply_infected") == 0;
+	const char *names = strcmp(row->name, "reply_infected") == 0 ? "names id host" :
+	    strcmp(row->name, "reply_ambiguous") == 0 ? "classes id host" : "cause id host";
 	size_t code_len = config_template_get_code_len(text);
 
 	if (code_len == 0 || text[code_len] == '\0')
@@ -113,7 +114,7 @@ check_reply(const struct config_row *row, const char *text, struct config_value_
 		    "does not begin with an enhanced status code");
 	if (strlen(text) > 400)
 		return text_is(CONFIG_VALUE_BAD, m, "at most 400 bytes", "is too long");
-	return check_template(text, infected ? "names id host" : "cause id host", m);
+	return check_template(text, names, m);
 }
 
 /* RFC 5322 2.2: printable ASCII but the colon. */

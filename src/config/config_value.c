@@ -51,6 +51,20 @@ config_protocol_get_name(enum config_protocol p)
 	return names[p];
 }
 
+const char *
+config_ambiguity_get_name(enum config_ambiguity a)
+{
+	static const char *const names[CONFIG_AMBIGUITY_COUNT] = {
+		[CONFIG_AMBIGUITY_TEMPFAIL] = "tempfail",
+		[CONFIG_AMBIGUITY_REJECT] = "reject",
+		[CONFIG_AMBIGUITY_FLAG] = "flag",
+		[CONFIG_AMBIGUITY_ACCEPT] = "accept",
+	};
+
+	ASSERT((unsigned)a < CONFIG_AMBIGUITY_COUNT);
+	return names[a];
+}
+
 bool
 config_size_parse(struct slice text, uint64_t *ret_bytes)
 {

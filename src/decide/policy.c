@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/macros.h"
 #include "config/config_template.h"
+#include "decide/ambiguity_results.h"
 
 #define NAMES_MAX_BYTES 300u
 
@@ -66,6 +67,49 @@ causes_format(const struct evidence *ev, struct buf *out)
 		(void)buf_append_str(out, cause_get_text(CAUSE_ERROR));
 }
 
+/* What the classes of one set call for together. */
+struct ambiguity_judgement {
+	enum config_ambiguity word; /* the strictest of any class */
+	enum action action;
+	uint64_t classes;           /* those that say so */
+};
+
+static struct ambiguity_judgement
+ambiguities_judge(const struct config *c, uint64_t ambiguities)
+{
+	static const unsigned ranks[CONFIG_AMBIGUITY_COUNT] = { [CONFIG_AMBIGUITY_ACCEPT] = 0,
+		[CONFIG_AMBIGUITY_FLAG] = 1, [CONFIG_AMBIGUITY_TEMPFAIL] = 2,
+		[CONFIG_AMBIGUITY_REJECT] = 3 };
+	struct ambiguity_judgement j = { .word = CONFIG_AMBIGUITY_ACCEPT };
+
+	for (unsigned n = 1; n <= AMBIGUITY_MAX; n++) {
+		enum config_ambiguity word;
+
+		if ((ambiguities & AMBIGUITY_BIT(n)) == 0)
+			continue;
+		word = config_get_ambiguity(c, ambiguity_get_name(n));
+		if (ranks[word] > ranks[j.word]) {
+			j.word = word;
+			j.classes = 0;
+		}
+		if (word == j.word)
+			j.classes |= AMBIGUITY_BIT(n);
+	}
+	j.action = j.word == CONFIG_AMBIGUITY_REJECT ? ACTION_REJECT :
+	    j.word == CONFIG_AMBIGUITY_TEMPFAIL ? ACTION_TEMPFAIL : ACTION_ACCEPT;
+	return j;
+}
+
+/* "A02, A29" */
+static void
+classes_format(uint64_t classes, struct buf *out)
+{
+	for (unsigned n = 1; n <= AMBIGUITY_MAX; n++) {
+		if ((classes & AMBIGUITY_BIT(n)) != 0)
+			(void)buf_printf(out, "%sA%02u", out->len > 0 ? ", " : "", n);
+	}
+}
+
 static void
 code_set(struct decision *d)
 {
@@ -75,23 +119,26 @@ code_set(struct decision *d)
 		    d->action == ACTION_TEMPFAIL ? '4' : '2';
 }
 
+/* classes: of ambiguity, for {classes}. */
 static void
 reply_format(struct decision *d, const char *template, const char *host,
-    const struct evidence *ev)
+    const struct evidence *ev, uint64_t classes)
 {
-	struct buf names, causes, text;
+	struct buf names, causes, letters, text;
 	struct slice reply;
 	size_t code;
 
 	buf_init(&names, 1024);
 	buf_init(&causes, 1024);
+	buf_init(&letters, 1024);
 	buf_init(&text, DECISION_TEXT_SIZE);
 	names_format(ev, &names);
 	causes_format(ev, &causes);
+	classes_format(classes, &letters);
 	(void)config_template_format(template,
 	    (struct config_template_value[]){ { "names", buf_get(&names) },
-	    { "cause", buf_get(&causes) }, { "id", slice_of_str(ev->id) },
-	    { "host", slice_of_str(host) } }, 4, &text);
+	    { "cause", buf_get(&causes) }, { "classes", buf_get(&letters) },
+	    { "id", slice_of_str(ev->id) }, { "host", slice_of_str(host) } }, 5, &text);
 	reply = buf_get(&text);
 	code = config_template_get_code_len(buf_get_str(&text));
 	if (code > 1 && code <= sizeof(d->enhanced)) {
@@ -105,6 +152,7 @@ reply_format(struct decision *d, const char *template, const char *host,
 	code_set(d);
 	buf_done(&names);
 	buf_done(&causes);
+	buf_done(&letters);
 	buf_done(&text);
 }
 
@@ -116,6 +164,22 @@ header_add(struct decision *d, const char *name)
 	ASSERT(d->header_count <= DECISION_HEADERS_MAX);
 	snprintf(h->name, sizeof(h->name), "%s", name);
 	return h;
+}
+
+/* For mail that goes on, however it was judged. */
+static void
+header_add_ambiguity(const struct config *c, const char *host, const struct evidence *ev,
+    enum config_ambiguity word, struct decision *d)
+{
+	struct buf value;
+
+	if (!c->policy.ambiguity_header || (d->action != ACTION_ACCEPT && d->action != ACTION_HOLD))
+		return;
+	buf_init(&value, AMBIGUITY_RESULTS_MAX_BYTES);
+	if (ambiguity_results_format(host, ev, word, d->action, &value) == 0)
+		snprintf(header_add(d, AMBIGUITY_RESULTS_NAME)->value, sizeof(d->headers[0].value), "%s",
+		    buf_get_str(&value));
+	buf_done(&value);
 }
 
 static void
@@ -130,7 +194,26 @@ decide_infected(const struct config *c, const char *host, const struct evidence 
 	names_format(ev, &names);
 	snprintf(d->reason, sizeof(d->reason), "infected: %.200s", buf_get_str(&names));
 	buf_done(&names);
-	reply_format(d, c->policy.reply_infected, host, ev);
+	reply_format(d, c->policy.reply_infected, host, ev, 0);
+}
+
+/* The strictest action of any cause; *ret_cause asked for it. */
+static enum action
+unscanned_judge(const struct config *c, const struct evidence *ev, enum cause *ret_cause)
+{
+	enum action action = ev->inspected ? ACTION_ACCEPT : c->policy.unscanned;
+
+	*ret_cause = ev->unscanned_count > 0 ? ev->unscanned[0].cause : CAUSE_ERROR;
+	for (uint32_t i = 0; i < ev->unscanned_count; i++) {
+		enum cause cause = ev->unscanned[i].cause;
+		enum action a = config_get_unscanned_action(c, cause_get_text(cause));
+
+		if (i == 0 || strictness(a) > strictness(action)) {
+			action = a;
+			*ret_cause = cause;
+		}
+	}
+	return action;
 }
 
 static void
@@ -140,19 +223,9 @@ decide_unscanned(const struct config *c, const char *host, const struct evidence
 	struct buf causes;
 
 	d->verdict = MAIL_UNSCANNED;
-	d->action = ev->inspected ? ACTION_ACCEPT : c->policy.unscanned;
-	d->cause = ev->unscanned_count > 0 ? ev->unscanned[0].cause : CAUSE_ERROR;
-	for (uint32_t i = 0; i < ev->unscanned_count; i++) {
-		enum cause cause = ev->unscanned[i].cause;
-		enum action a = config_get_unscanned_action(c, cause_get_text(cause));
-
-		if (i == 0 || strictness(a) > strictness(d->action)) {
-			d->action = a;
-			d->cause = cause;
-		}
-	}
+	d->action = unscanned_judge(c, ev, &d->cause);
 	snprintf(d->reason, sizeof(d->reason), "unscanned: %s", cause_get_text(d->cause));
-	reply_format(d, c->policy.reply_unscanned, host, ev);
+	reply_format(d, c->policy.reply_unscanned, host, ev, 0);
 	if (d->action != ACTION_ACCEPT && d->action != ACTION_HOLD)
 		return;
 	buf_init(&causes, 256);
@@ -162,26 +235,46 @@ decide_unscanned(const struct config *c, const char *host, const struct evidence
 	buf_done(&causes);
 }
 
+/* Nothing was found, and yet it is refused: for the ways in which it can be read. */
+static void
+decide_ambiguous(const struct config *c, const char *host, const struct evidence *ev,
+    const struct ambiguity_judgement *j, struct decision *d)
+{
+	struct buf classes;
+
+	d->verdict = MAIL_BANNED;
+	d->action = j->action;
+	buf_init(&classes, 512);
+	classes_format(j->classes, &classes);
+	snprintf(d->reason, sizeof(d->reason), "ambiguous: %.240s", buf_get_str(&classes));
+	buf_done(&classes);
+	reply_format(d, c->policy.reply_ambiguous, host, ev, j->classes);
+}
+
 static void
 decide_clean(const struct config *c, const char *host, const struct evidence *ev,
-    struct decision *d)
+    const struct ambiguity_judgement *j, struct decision *d)
 {
 	struct buf value;
 
 	d->verdict = MAIL_CLEAN;
 	d->action = ACTION_ACCEPT;
-	snprintf(d->reason, sizeof(d->reason), "clean");
+	buf_init(&value, 1024);
+	if (j->word == CONFIG_AMBIGUITY_FLAG)
+		classes_format(j->classes, &value);
+	snprintf(d->reason, sizeof(d->reason), "clean%s%.230s", value.len > 0 ? ", ambiguous: " : "",
+	    buf_get_str(&value));
 	snprintf(d->enhanced, sizeof(d->enhanced), "2.0.0");
 	snprintf(d->text, sizeof(d->text), "Ok");
 	code_set(d);
-	if (!c->policy.add_header)
-		return;
-	buf_init(&value, 512);
-	(void)config_template_format(c->policy.header_value,
-	    (struct config_template_value[]){ { "id", slice_of_str(ev->id) },
-	    { "host", slice_of_str(host) } }, 2, &value);
-	snprintf(header_add(d, c->policy.header_name)->value, sizeof(d->headers[0].value), "%.500s",
-	    buf_get_str(&value));
+	buf_clear(&value);
+	if (c->policy.add_header) {
+		(void)config_template_format(c->policy.header_value,
+		    (struct config_template_value[]){ { "id", slice_of_str(ev->id) },
+		    { "host", slice_of_str(host) } }, 2, &value);
+		snprintf(header_add(d, c->policy.header_name)->value, sizeof(d->headers[0].value),
+		    "%.500s", buf_get_str(&value));
+	}
 	buf_done(&value);
 }
 
@@ -190,13 +283,20 @@ policy_decide(const struct config *c, const char *host, const struct evidence *e
     struct decision *ret_decision)
 {
 	struct decision *d = ret_decision;
+	struct ambiguity_judgement j = ambiguities_judge(c, ev->ambiguities);
+	bool unscanned = ev->unscanned_count > 0 || !ev->inspected;
+	enum cause cause;
+	enum action otherwise = unscanned ? unscanned_judge(c, ev, &cause) : ACTION_ACCEPT;
 
 	memset(d, 0, sizeof(*d));
 	d->remove_forged = c->policy.remove_forged;
 	if (ev->finding_count > 0)
 		decide_infected(c, host, ev, d);
-	else if (ev->unscanned_count > 0 || !ev->inspected)
+	else if (strictness(j.action) > strictness(otherwise))
+		decide_ambiguous(c, host, ev, &j, d);
+	else if (unscanned)
 		decide_unscanned(c, host, ev, d);
 	else
-		decide_clean(c, host, ev, d);
+		decide_clean(c, host, ev, &j, d);
+	header_add_ambiguity(c, host, ev, j.word, d);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "decide/evidence.h"
 #include "scan/finding.h"
 
 enum mail_verdict {
@@ -19,22 +20,12 @@ enum mail_verdict {
 };
 const char *mail_verdict_get_text(enum mail_verdict v);
 
-/* All that may count. */
-struct evidence {
-	const char *id;                    /* of the mail, for the reply */
-	const struct finding *findings;
-	uint32_t finding_count;
-	const struct unscanned *unscanned;
-	uint32_t unscanned_count;
-	bool inspected;                    /* there was a report, of at least one object */
-};
-
 #define DECISION_TEXT_SIZE 1024
-#define DECISION_HEADERS_MAX 2u
+#define DECISION_HEADERS_MAX 2u /* one of the two of ours, and MIME-Ambiguity-Results */
 
 struct decision_header {
 	char name[128];
-	char value[512];
+	char value[1024];
 };
 
 struct decision {
@@ -43,15 +34,16 @@ struct decision {
 	unsigned code;          /* 250, 550, 451 */
 	char enhanced[16];      /* "5.7.1" */
 	char text[DECISION_TEXT_SIZE]; /* of the reply, printable ASCII */
-	char reason[256];       /* why, for the log: "infected", "unscanned:timeout" */
+	char reason[256];       /* why: "infected: NAME", "unscanned: timeout", "ambiguous: A02" */
 	enum cause cause;       /* that decided, when unscanned */
 	struct decision_header headers[DECISION_HEADERS_MAX]; /* to add */
 	unsigned header_count;
 	bool remove_forged;
 };
 
-/* Infected outweighs everything; then the strictest action of any cause counts; clean only
- * when the mail was inspected and nothing stayed unscanned. host: for {host}. */
+/* Infected outweighs everything; then the strictest action of any cause, and of any class of
+ * ambiguity whose readings diverged, counts. Clean only when the mail was inspected and nothing
+ * stayed unscanned; banned when ambiguity alone refuses it. host: for {host}. */
 void policy_decide(const struct config *c, const char *host, const struct evidence *ev,
     struct decision *ret_decision);
 

@@ -9,6 +9,7 @@
 #include "decompose/magic.h"
 
 #define CHAIN_MAX 32
+#define TAR_BLOCK_BYTES 512
 
 static const struct {
 	const char *format; /* magic_type's */
@@ -63,6 +64,41 @@ read_as(struct decompose *d, struct object *o, enum archive_format format,
 	struct archive_job job = { .format = format, .bytes = o->bytes, .options = options };
 
 	return archive_read_members(d, o, &job);
+}
+
+/* Zeros behind the end that fill no whole block are no archive that was cut off. */
+static struct slice
+tar_without_odd_zeros(struct slice b)
+{
+	size_t whole = b.len - b.len % TAR_BLOCK_BYTES;
+
+	for (size_t i = whole; i < b.len; i++) {
+		if (b.ptr[i] != 0)
+			return b;
+	}
+	return slice_sub(b, 0, whole);
+}
+
+static struct archive_report
+read_tar(struct decompose *d, struct object *o)
+{
+	struct archive_job job = { .format = ARCHIVE_READ_TAR,
+		.bytes = tar_without_odd_zeros(o->bytes),
+		.options = "tar:read_concatenated_archives" };
+
+	return archive_read_members(d, o, &job);
+}
+
+/* Names in LHA archives are in the code page of the one who made them, mostly Japanese; without
+ * a guess libarchive leaves the archive at the first name that is not ASCII. */
+static struct archive_report
+read_lha(struct decompose *d, struct object *o)
+{
+	struct archive_report r = read_as(d, o, ARCHIVE_READ_LHA, NULL);
+
+	if ((r.facts & FACT_BIT(FACT_CORRUPT)) != 0)
+		r = read_as(d, o, ARCHIVE_READ_LHA, "lha:hdrcharset=CP932");
+	return r;
 }
 
 static uint64_t
@@ -133,7 +169,9 @@ archive_opener_open(struct decompose *d, struct object *o)
 		if (f == ARCHIVE_READ_ISO9660)
 			object_add_facts(o, read_iso(d, o));
 		else if (f == ARCHIVE_READ_TAR)
-			object_add_facts(o, read_as(d, o, f, "tar:read_concatenated_archives").facts);
+			object_add_facts(o, read_tar(d, o).facts);
+		else if (f == ARCHIVE_READ_LHA)
+			object_add_facts(o, read_lha(d, o).facts);
 		else
 			object_add_facts(o, read_as(d, o, f, NULL).facts);
 	}

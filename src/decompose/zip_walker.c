@@ -359,11 +359,29 @@ walk_judge(struct walk *w, bool has_end)
 	object_add_facts(w->o, facts);
 }
 
+/* Documents carry archives as parts (PowerPoint 97 keeps each layout's XML in a ZIP of its own),
+ * cut into the document's sectors. What does not fit together there is no fault: the opener of
+ * the document joins the sectors and emits the parts whole. What was found has been emitted. */
+static void
+document_forgive(const struct decompose *d, struct object *o, uint64_t facts_before)
+{
+	uint64_t faults = FACT_BIT(FACT_CORRUPT) | FACT_BIT(FACT_TRUNCATED) |
+	    FACT_BIT(FACT_DISAGREEMENT) | FACT_BIT(FACT_MULTI_VOLUME);
+
+	if (magic_is(o->detected, "zip") || o->detected == NULL ||
+	    (o->detected->kind & KIND_DOCUMENT) == 0)
+		return;
+	if ((decompose_get_facts(d) & FACT_BIT(FACT_LIMIT_OBJECTS)) == 0)
+		faults |= FACT_BIT(FACT_LIMIT_OBJECTS); /* of directories, not of members */
+	o->facts &= ~faults | facts_before;
+}
+
 void
 zip_walker_open(struct decompose *d, struct object *o)
 {
 	CLEANUP(mem_free) struct done *done = calloc(DONE_SLOTS, sizeof(*done));
 	struct walk w = { .d = d, .o = o, .file = o->bytes, .done = done };
+	uint64_t facts_before = o->facts;
 	struct zip_end end;
 	bool has_end;
 
@@ -383,5 +401,7 @@ zip_walker_open(struct decompose *d, struct object *o)
 	if (!w.stop)
 		directory_walk(&w);
 	walk_judge(&w, has_end);
+	if (w.done_count < DONE_SLOTS / 2)
+		document_forgive(d, o, facts_before);
 	zip_directory_done(&w.directory);
 }

@@ -1,5 +1,5 @@
-/* test_ambiguity_policy.c: what follows when a mail can be read in several ways: the word of each
- * class, the strictest of all, evidence out of a scan, the header about it, forged ones, counters. */
+/* test_ambiguity_policy.c: what follows when a mail can be read in several ways: the word of
+ * each class, the strictest of all, evidence, the header, forged ones, counters. */
 #include "test_common.h"
 
 #include "act/reply.h"

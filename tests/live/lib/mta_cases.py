@@ -44,6 +44,30 @@ def forged_headers_are_removed(gateway):
 
 
 @test
+def ambiguous_mail_is_marked_or_refused(gateway):
+	once = b"Content-Transfer-Encoding: base64\r\n"
+	policy = cordond.block("policy", "", ambiguity_header=True, hostname="gate.test.example")
+
+	def twice(test_id):
+		forged = ["MIME-Ambiguity-Results: gate.test.example 1; result=none"]
+		return mails.clean(test_id, headers=forged).replace(once,
+			once + b"Content-Transfer-Encoding: 8bit\r\n")
+
+	gateway.restart_filter([policy])
+	expect_reply(gateway.send(twice("ambiguous-flag")), "250")
+	mail = gateway.arrived("ambiguous-flag")
+	values = mail.header("MIME-Ambiguity-Results")
+	expect(len(values) == 1 and values[0].startswith(
+		"gate.test.example 1; result=ambiguous; class=dup-cte; "), "the header: %r" % values)
+	expect(_body(mail.data) == _body(twice("ambiguous-flag")), "the body was changed on the way")
+	gateway.restart_filter([policy, cordond.block("ambiguous", "", dup_cte="reject")])
+	reply = gateway.send(twice("ambiguous-reject"))
+	expect_reply(reply, "550 5.6.0")
+	expect("A02" in reply.text, "the reply names no class: %s" % reply)
+	gateway.never_arrived("ambiguous-reject")
+
+
+@test
 def eicar_is_refused(gateway):
 	reply = gateway.send(mails.infected("eicar"))
 	expect_reply(reply, "550 5.7.1")
