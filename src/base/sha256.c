@@ -1,12 +1,49 @@
 /* sha256.c: one digest context per process, reused. Not for threads. */
 #include "base/sha256.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 
 #include "base/macros.h"
 
 static EVP_MD *digest;
 static EVP_MD_CTX *context;
+
+static void *
+guarded_malloc(size_t size, const char *file UNUSED, int line UNUSED)
+{
+	void *p = size == 0 ? NULL : malloc(size);
+
+	ASSERT(p != NULL || size == 0);
+	return p;
+}
+
+static void
+guarded_free(void *p, const char *file UNUSED, int line UNUSED)
+{
+	free(p);
+}
+
+static void *
+guarded_realloc(void *old, size_t size, const char *file, int line)
+{
+	void *p;
+
+	if (size == 0) {
+		guarded_free(old, file, line);
+		return NULL;
+	}
+	p = realloc(old, size);
+	ASSERT(p != NULL);
+	return p;
+}
+
+bool
+sha256_guard_memory(void)
+{
+	return CRYPTO_set_mem_functions(guarded_malloc, guarded_realloc, guarded_free) == 1;
+}
 
 void
 sha256_preload(void)

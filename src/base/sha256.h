@@ -14,6 +14,10 @@ struct sha256 {
 	uint8_t bytes[SHA256_BYTES];
 };
 
+/* From now on the process ends when memory is refused to OpenSSL. Call it before anything uses
+ * OpenSSL: false, and nothing changed, when that is too late. Without it libclamav 1.4 passes
+ * over a file that it has no memory to hash, and calls it clean. */
+bool sha256_guard_memory(void);
 /* Must be called once before a cage is closed: it makes OpenSSL load what it needs. */
 void sha256_preload(void);
 struct sha256 sha256_of(struct slice s);

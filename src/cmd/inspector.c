@@ -274,6 +274,8 @@ inspect(struct inspector *ins, struct inspection *in, int sock)
 	uint32_t roles = q->roles;
 	bool sent;
 
+	if ((q->flags & INSPECT_LARGE) != 0)
+		process_step_back(true);
 	if (roles == 0)
 		roles = mail_guess_roles(in->input, q->name);
 	hook.hash_first = hook.hash_first || (roles & ROLE_ENTITY) == 0;
@@ -284,6 +286,8 @@ inspect(struct inspector *ins, struct inspection *in, int sock)
 	in->report.cpu_us = (uint32_t)(clock_cpu_us() - cpu);
 	sent = report_send(in, sock);
 	decompose_free(&in->decompose);
+	if ((q->flags & INSPECT_LARGE) != 0)
+		process_step_back(false);
 	return sent;
 }
 
@@ -319,6 +323,7 @@ worker_main(void *ctx, int sock, unsigned index UNUSED)
 	struct err e;
 	struct frame f;
 
+	process_step_back(false); /* looks the limit up, which the cage would not allow */
 	if (cage_enter(CAGE_INSPECTOR, &limits, &e) < 0) {
 		log_error(NULL, "event=cage_failed error=\"%s\"", e.text);
 		_exit(2);

@@ -541,6 +541,7 @@ supervisor_run(const char *config_path, const char *pid_file)
 		log_error(NULL, "event=log error=\"%s\"", e.text);
 		return 1;
 	}
+	process_allow_step_back();
 	folders_make(&s);
 	s.counters_fd = counters_make();
 	if (s.counters_fd < 0 || frame_pair(s.records) < 0) {

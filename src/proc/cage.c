@@ -102,6 +102,9 @@ seccomp_close(enum cage_kind kind, struct err *e)
 	r = allow(filter, calls_inspector, ARRAY_LEN(calls_inspector));
 	if (r == 0)
 		r = allow_memory(filter, !UNDER_ASAN);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(setpriority), 2,
+		    SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS, 0), SCMP_A1(SCMP_CMP_EQ, 0, 0));
 	/* fstat(2) as the C library calls it: of an open descriptor, no path. */
 	if (r == 0 && kind == CAGE_INSPECTOR && !UNDER_ASAN)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(newfstatat), 1,
@@ -236,4 +239,27 @@ process_set_cpu_alarm_ms(unsigned ms)
 		.tv_usec = (ms % 1000) * 1000 } };
 
 	(void)setitimer(ITIMER_PROF, &t, NULL);
+}
+
+#define NICE_BACK 10
+#define NICE_LIMIT_FOR_0 20 /* RLIMIT_NICE counts 20 - nice */
+
+void
+process_allow_step_back(void)
+{
+	struct rlimit l = { NICE_LIMIT_FOR_0, NICE_LIMIT_FOR_0 };
+
+	(void)setrlimit(RLIMIT_NICE, &l);
+}
+
+void
+process_step_back(bool back)
+{
+	static int allowed = -1;
+	struct rlimit l;
+
+	if (allowed < 0)
+		allowed = getrlimit(RLIMIT_NICE, &l) == 0 && l.rlim_cur >= NICE_LIMIT_FOR_0;
+	if (allowed > 0)
+		(void)setpriority(PRIO_PROCESS, 0, back ? NICE_BACK : 0);
 }

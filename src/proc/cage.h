@@ -4,6 +4,7 @@
 #ifndef CORDON_PROC_CAGE_H
 #define CORDON_PROC_CAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -33,6 +34,11 @@ void process_set_name(const char *name);
 int process_drop_user(const char *user, const char *group, struct err *e);
 /* Gives a folder to the user the others will be. 0 or a negative errno; nothing unless root. */
 int process_own_folder(const char *folder, const char *user, const char *group);
+/* Makes room for process_step_back() in this process and those it starts. Only root can; without
+ * it stepping back does nothing. */
+void process_allow_step_back(void);
+/* Lets everybody else go first (true), or takes part as before (false). */
+void process_step_back(bool back);
 /* Ends the process with SIGPROF when it used ms more milliseconds of CPU; 0: takes it back. */
 void process_set_cpu_alarm_ms(unsigned ms);
 

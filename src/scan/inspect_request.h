@@ -10,6 +10,7 @@
 #include "base/slice.h"
 
 #define INSPECT_FULL    1u /* hash the whole mail too, open what is known to be infected */
+#define INSPECT_LARGE   4u /* dear work: step back behind the others */
 #define INSPECT_ENGINES 2u /* keep objects in the hold: engines will want them */
 
 /* Descriptors that come with it, in this order. */

@@ -515,7 +515,8 @@ job_inspect(struct scan_job *j)
 	q.hold_id = st->hold->id;
 	q.hold_size = st->hold->size;
 	st->engines = any_scanner(st->scanners, &q.max_object);
-	q.flags = (j->full ? INSPECT_FULL : 0) | (st->engines ? INSPECT_ENGINES : 0);
+	q.flags = (j->full ? INSPECT_FULL : 0) | (st->engines ? INSPECT_ENGINES : 0) |
+	    (st->large ? INSPECT_LARGE : 0);
 	if (inspect_request_encode(&q, &st->body) < 0) {
 		job_add_unscanned(j, 0, CAUSE_ERROR, SLICE_NONE);
 		job_finish(j);

@@ -20,7 +20,7 @@ struct entry {
 struct verdict_cache {
 	struct entry *entries;
 	uint32_t count, ttl_s, clock;
-	uint64_t hits, misses, stored;
+	uint64_t hits, misses, stored, stored_at_purge;
 };
 
 struct verdict_cache *
@@ -117,8 +117,12 @@ verdict_cache_put(struct verdict_cache *c, const struct verdict_key *key, enum v
 void
 verdict_cache_purge(struct verdict_cache *c)
 {
-	if (c->count > 0)
-		memset(c->entries, 0, c->count * sizeof(*c->entries));
+	if (c->count == 0 || c->stored == c->stored_at_purge)
+		return;
+	c->stored_at_purge = c->stored;
+	/* Fresh memory is zero and costs nothing until it is used; clearing would touch it all. */
+	free(c->entries);
+	c->entries = mem_new(c->count * sizeof(*c->entries));
 }
 
 struct verdict_cache_status

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Refuses the n-th allocation, read, write, fork ... of one process of cordond after the other,
-n = 1, 2, 3 and so on until a run meets no refusal any more. Whatever happens inside: an infected
-mail is never let through, every mail has an end in time, the daemon serves the next mails as it
-should, no descriptor and no file stays behind.
+n = 1, 2, 3 and so on until a run meets no refusal any more. Whatever happens inside: an
+infected mail is never let through, every mail has an end in time, the daemon serves the next
+mails as it should, no descriptor and no file stays behind.
 
-A case is a process, a kind of call and what happens meanwhile. Where a run makes more calls than
-the time allows, n goes on in larger steps; CORDON_FAULT_SECONDS=N gives each case N seconds.
+A case is a process, a kind of call and what happens meanwhile. Where a run makes more calls
+than the time allows, n goes on in larger steps; CORDON_FAULT_SECONDS=N gives each case N
+seconds.
 """
 
 import collections
@@ -298,8 +299,8 @@ def _scan(*options):
 	return scan
 
 
-_RELOADED = ("event=tree_ready", "event=load_failed", "event=reload_failed", "event=start_failed",
-	"event=tree_died")
+_RELOADED = ("event=tree_ready", "event=load_failed", "event=reload_failed",
+	"event=start_failed", "event=tree_died")
 
 
 def _reload(station):
@@ -390,7 +391,8 @@ def _cases():
 		for role in ("gate", "inspector"))
 	yield from (Case("signatures", "inspector", kind, "mail")
 		for kind in ("memory", "read", "write", "map"))
-	yield from (Case("signatures", "recorder", kind, "mail") for kind in ("memory", "read", "write"))
+	yield from (Case("signatures", "recorder", kind, "mail")
+		for kind in ("memory", "read", "write"))
 	yield from (Case("signatures", "inspector", kind, "worker_killed")
 		for kind in ("memory", "read", "write", "map", "open"))
 	yield from (Case("signatures", "inspector_root", kind, "worker_killed")
