@@ -3,8 +3,10 @@
  * that share it. Each answers for one object at a time, from memory; its temporary files stay
  * in a folder of its own, the only one it can reach. */
 #include <clamav.h>
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@
 #include "scan/report.h"
 
 #define NO_DATABASE "no-database" /* the supervisor looks for this word */
+#define FOLDER_PREFIX "engine-"
 #define FILE_MAX_BYTES (UINT64_C(4) << 30)
 
 struct engine {
@@ -128,6 +131,41 @@ serve(struct engine *en, int sock, struct frame *f)
 	return frame_send(sock, FRAME_SCANNED, buf_get(&en->answer), NULL, 0) == 0;
 }
 
+static int
+remove_entry(const char *path, const struct stat *st UNUSED, int type UNUSED,
+    struct FTW *ftw UNUSED)
+{
+	(void)remove(path);
+	return 0;
+}
+
+/* Folders of engines that are gone (killed: they could not clean up). As the engine's own user:
+ * nothing else can be reached through what lies there. */
+static void
+folders_clear(const char *work_dir)
+{
+	struct dirent **entries;
+	int n = scandir(work_dir, &entries, NULL, NULL);
+
+	for (int i = 0; i < n; i++) {
+		struct slice name = slice_of_str(entries[i]->d_name);
+		struct slice pid = slice_from(name, sizeof(FOLDER_PREFIX) - 1);
+		size_t end = slice_find_byte(pid, '-', 0);
+		char path[4096];
+		uint64_t number;
+
+		if (slice_starts_with(name, SLICE_LIT(FOLDER_PREFIX)) && end != SIZE_MAX &&
+		    slice_parse_uint(slice_sub(pid, 0, end), INT32_MAX, &number) && number > 0 &&
+		    kill((pid_t)number, 0) < 0 && errno == ESRCH) {
+			snprintf(path, sizeof(path), "%s/%s", work_dir, entries[i]->d_name);
+			(void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+		}
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+}
+
 _Noreturn static void
 worker_main(void *ctx, int sock, unsigned index)
 {
@@ -139,6 +177,7 @@ worker_main(void *ctx, int sock, unsigned index)
 	struct frame f;
 
 	snprintf(folder, sizeof(folder), "%s/%u", en->folder, index);
+	(void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* of the one before us */
 	if ((mkdir(folder, 0700) < 0 && errno != EEXIST) ||
 	    cl_engine_set_str(en->cl, CL_ENGINE_TMPDIR, folder) != CL_SUCCESS) {
 		log_error(NULL, "event=cage_failed error=\"cannot make '%s'\"", folder);
@@ -157,14 +196,6 @@ worker_main(void *ctx, int sock, unsigned index)
 			break;
 	}
 	_exit(0);
-}
-
-static int
-remove_entry(const char *path, const struct stat *st UNUSED, int type UNUSED,
-    struct FTW *ftw UNUSED)
-{
-	(void)remove(path);
-	return 0;
 }
 
 static int
@@ -223,7 +254,9 @@ engine_start(struct engine *en, struct tree *t, char version[FINGERPRINT_SIZE], 
 		    en->config->clamav.database);
 	if (n < 0)
 		return n;
-	snprintf(en->folder, sizeof(en->folder), "%s/engine-XXXXXX", en->config->work_dir);
+	folders_clear(en->config->work_dir);
+	snprintf(en->folder, sizeof(en->folder), "%s/" FOLDER_PREFIX "%d-XXXXXX",
+	    en->config->work_dir, (int)getpid());
 	if (mkdtemp(en->folder) == NULL)
 		return err_set(e, errno, "cannot make a folder in work_dir '%s'", en->config->work_dir);
 	n = engine_load(en, &signatures, e);

@@ -226,11 +226,32 @@ message_get_header_name(const struct message *m, uint32_t i)
 	return slice_sub(message_get_bytes(m), m->headers[i].name_at, m->headers[i].name_len);
 }
 
+/* From the bytes, for a list that was cut: forged fields behind its end count too. */
+static unsigned
+count_header_in_bytes(const struct message *m, struct slice name)
+{
+	struct slice rest = slice_sub(message_get_bytes(m), 0, m->header_end);
+	unsigned n = 0;
+
+	while (rest.len > 0) {
+		size_t end = slice_find_byte(rest, '\n', 0);
+		struct slice line = slice_sub(rest, 0, MIN_OF(end, rest.len));
+		size_t colon = slice_find_byte(line, ':', 0);
+
+		if (line.len > 0 && line.ptr[0] != ' ' && line.ptr[0] != '\t' && colon != SIZE_MAX)
+			n += slice_eq_nocase(slice_trim(slice_sub(line, 0, colon)), name);
+		rest = end == SIZE_MAX ? SLICE_NONE : slice_from(rest, end + 1);
+	}
+	return n;
+}
+
 unsigned
 message_count_header(const struct message *m, struct slice name)
 {
 	unsigned n = 0;
 
+	if ((m->flags & MESSAGE_HEADER_LIMIT) != 0)
+		return count_header_in_bytes(m, name);
 	for (uint32_t i = 0; i < m->header_count; i++)
 		n += slice_eq_nocase(slice_trim(message_get_header_name(m, i)), name);
 	return n;

@@ -238,6 +238,28 @@ test_recipient_limit(void **state UNUSED)
 	}
 }
 
+/* A forged field behind the end of the list is found all the same. */
+static void
+test_forged_behind_the_list(void **state UNUSED)
+{
+	struct message_limits small = usual;
+	struct message *m;
+
+	small.header_bytes = 64;
+	m = message_make(&small);
+	message_add_header(m, SLICE_LIT("X-Virus-Scanned"), SLICE_LIT("first"), false);
+	for (int i = 0; i < 200; i++)
+		message_add_header(m, SLICE_LIT("Received"), SLICE_LIT("x\n\tX-Virus-Scanned: folded"),
+		    false);
+	message_add_header(m, SLICE_LIT("x-virus-scanned"), SLICE_LIT("forged"), false);
+	message_end_header(m);
+	body_add(m, "X-Virus-Scanned: body\r\n");
+	assert_int_not_equal(m->flags & MESSAGE_HEADER_LIMIT, 0);
+	assert_true(m->header_count < 202);
+	assert_int_equal(message_count_header(m, SLICE_LIT("X-Virus-Scanned")), 2);
+	message_free(&m);
+}
+
 static int
 group_setup(void **state UNUSED)
 {
@@ -258,7 +280,8 @@ main(void)
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_headers_as_they_were),
 		cmocka_unit_test(test_whole_mail), cmocka_unit_test(test_ids_differ),
 		cmocka_unit_test(test_too_big), cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_header_limit), cmocka_unit_test(test_recipient_limit) };
+		cmocka_unit_test(test_header_limit),
+		cmocka_unit_test(test_forged_behind_the_list), cmocka_unit_test(test_recipient_limit) };
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
