@@ -8,8 +8,14 @@
 #include "decompose/html_opener.h"
 #include "decompose/inline_opener.h"
 #include "decompose/mime_opener.h"
+#include "decompose/office_opener.h"
+#include "decompose/ole_opener.h"
+#include "decompose/onenote_opener.h"
+#include "decompose/pdf_opener.h"
 #include "decompose/pgp_opener.h"
 #include "decompose/rar_opener.h"
+#include "decompose/rtf_opener.h"
+#include "decompose/shortcut_opener.h"
 #include "decompose/stream_opener.h"
 #include "decompose/tnef_opener.h"
 #include "decompose/zip_walker.h"
@@ -23,6 +29,12 @@
 	OPENER(apple) \
 	OPENER(cms) \
 	OPENER(pgp) \
+	OPENER(ole_opener) \
+	OPENER(pdf_opener) \
+	OPENER(rtf_opener) \
+	OPENER(onenote_opener) \
+	OPENER(office_opener) \
+	OPENER(shortcut_opener) \
 	OPENER(zip_walker) \
 	OPENER(rar_opener) \
 	OPENER(stream_opener) \

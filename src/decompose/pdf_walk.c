@@ -1,0 +1,346 @@
+/* pdf_walk.c: see pdf_walk.h. Objects are taken as they come; a dictionary is a run of tokens in
+ * which a name tells what comes next. That is enough to find what can carry a file, and holds
+ * for broken files too. */
+#include "decompose/pdf_walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/macros.h"
+#include "decompose/decompose.h"
+#include "decompose/pdf_lex.h"
+
+#define SCRIPT_BYTES_MAX ((size_t)4 << 20)
+#define NAME_BYTES_MAX   512
+
+/* What the object in hand has told so far. */
+struct pdf_object {
+	struct pdf_stream stream;
+	uint32_t length;   /* when it is a number and stands in the object */
+	struct slice name; /* of a file specification */
+	size_t wanted_from; /* its references */
+	unsigned level; /* of dictionaries */
+	bool lengthened;
+};
+
+struct reader {
+	struct pdf_walk *w;
+	struct pdf_lexer lexer;
+	struct pdf_object now;
+	char key[PDF_NAME_MAX + 1]; /* the last name at the place of a key */
+	char form[PDF_NAME_MAX + 1]; /* the key whose array or dictionary is open */
+	uint32_t numbers[2];   /* the last two, for "12 0 R" */
+	unsigned number_count;
+	unsigned form_level;
+	uint64_t arrays; /* bit per open bracket, the last is bit 0: it is an array's */
+	bool inner;
+};
+
+static void
+name_copy(char to[PDF_NAME_MAX + 1], struct slice name)
+{
+	size_t len = MIN_OF(name.len, (size_t)PDF_NAME_MAX);
+
+	if (len > 0)
+		memcpy(to, name.ptr, len);
+	to[len] = '\0';
+}
+
+static bool
+is(const char *key, const char *name)
+{
+	return strcmp(key, name) == 0;
+}
+
+static void
+want(struct reader *r, uint32_t number, enum pdf_kind kind)
+{
+	struct pdf_walk *w = r->w;
+
+	if (w->wanted_count < PDF_WANTED_MAX)
+		w->wanted[w->wanted_count++] = (struct pdf_wanted){ .number = number, .kind = kind };
+}
+
+/* "12 0 R" behind a key. */
+static void
+reference_take(struct reader *r)
+{
+	uint32_t number = r->numbers[0];
+
+	if (r->number_count < 2)
+		return;
+	if (is(r->key, "JS") || is(r->form, "JS"))
+		want(r, number, PDF_KIND_SCRIPT);
+	else if (is(r->key, "XFA") || is(r->form, "XFA"))
+		want(r, number, PDF_KIND_FORM);
+	else if (is(r->form, "EF"))
+		want(r, number, PDF_KIND_FILE);
+	else if (is(r->key, "Encrypt"))
+		r->w->encrypted = true;
+}
+
+static void
+script_emit(struct reader *r, const struct pdf_token *t)
+{
+	struct child c = { .step = SLICE_LIT("JavaScript"), .declared = SLICE_LIT("text/javascript"),
+		.facts = FACT_BIT(FACT_SCRIPT) };
+	CLEANUP(buf_done) struct buf text = { 0 };
+
+	buf_init(&text, SCRIPT_BYTES_MAX);
+	pdf_string_decode(t, &text);
+	if (text.len == 0)
+		return;
+	decompose_output_begin(r->w->d, r->w->o, r->w->o->bytes.len);
+	(void)decompose_output_write(r->w->d, buf_get(&text));
+	(void)decompose_output_finish(r->w->d, &c);
+}
+
+static void
+string_take(struct reader *r, const struct pdf_token *t)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+
+	if (is(r->key, "JS")) {
+		if (!r->w->encrypted)
+			script_emit(r, t);
+		return;
+	}
+	if (!is(r->key, "F") && !is(r->key, "UF"))
+		return;
+	buf_init(&text, NAME_BYTES_MAX);
+	pdf_string_decode(&(struct pdf_token){ .kind = t->kind,
+		.text = slice_sub(t->text, 0, NAME_BYTES_MAX / 2) }, &text);
+	if (text.len > 0 && (r->now.name.len == 0 || is(r->key, "UF")))
+		r->now.name = arena_copy(decompose_get_arena(r->w->d), buf_get(&text));
+}
+
+/* A name at the place of a value. */
+static void
+value_take(struct reader *r, struct slice name)
+{
+	struct pdf_stream *s = &r->now.stream;
+
+	if ((is(r->key, "Filter") || is(r->key, "F")) && r->now.level == 1 &&
+	    s->filter_count < PDF_FILTERS_MAX)
+		s->filters[s->filter_count++] = pdf_filter_find(name);
+	if (is(r->key, "S") && (slice_eq_str(name, "JavaScript") || slice_eq_str(name, "Launch") ||
+	    slice_eq_str(name, "ImportData") || slice_eq_str(name, "SubmitForm") ||
+	    slice_eq_str(name, "GoToE") || slice_eq_str(name, "RichMediaExecute")))
+		object_add_facts(r->w->o, FACT_BIT(FACT_ACTIVE_CONTENT));
+	if (r->now.level != 1)
+		return;
+	if (is(r->key, "Type") && slice_eq_str(name, "EmbeddedFile"))
+		s->kind = PDF_KIND_FILE;
+	else if (is(r->key, "Type") && slice_eq_str(name, "ObjStm"))
+		s->kind = PDF_KIND_OBJECTS;
+	else if ((is(r->key, "Type") && slice_eq_str(name, "XRef")) ||
+	    (is(r->key, "Subtype") && (slice_eq_str(name, "Image") ||
+	    slice_eq_str(name, "Type1C") || slice_eq_str(name, "CIDFontType0C"))))
+		s->kind = PDF_KIND_CLOSED;
+}
+
+/* A name is a key unless the one before it still lacks its value. */
+static bool
+key_take(struct reader *r, struct slice name, bool has_value)
+{
+	static const char *const active[] = { "JS", "JavaScript", "Launch", "AA", "RichMedia" };
+
+	for (size_t i = 0; i < ARRAY_LEN(active); i++) {
+		if (slice_eq_str(name, active[i]))
+			object_add_facts(r->w->o, FACT_BIT(FACT_ACTIVE_CONTENT));
+	}
+	if (has_value) {
+		value_take(r, name);
+		return (r->arrays & 1) != 0;
+	}
+	name_copy(r->key, name);
+	return true;
+}
+
+static bool
+stream_add(struct pdf_walk *w, const struct pdf_stream *s)
+{
+	if (w->stream_count == w->stream_cap) {
+		size_t cap = MAX_OF(w->stream_cap * 2, (size_t)64);
+		struct pdf_stream *bigger;
+
+		if (w->stream_count >= PDF_STREAMS_MAX ||
+		    (bigger = realloc(w->streams, cap * sizeof(*bigger))) == NULL) {
+			object_add_facts(w->o, FACT_BIT(FACT_LIMIT_OBJECTS));
+			return false;
+		}
+		w->streams = bigger;
+		w->stream_cap = cap;
+	}
+	w->streams[w->stream_count++] = *s;
+	return true;
+}
+
+static bool
+ends_at(struct slice in, size_t at)
+{
+	for (size_t i = 0; i < 4 && at < in.len && (in.ptr[at] == '\r' || in.ptr[at] == '\n' ||
+	    in.ptr[at] == ' '); i++)
+		at++;
+	return slice_starts_with(slice_from(in, at), SLICE_LIT("endstream"));
+}
+
+/* Behind "stream": the data, to where Length says if that fits, else to "endstream". */
+static void
+stream_take(struct reader *r)
+{
+	struct pdf_stream *s = &r->now.stream;
+	struct slice in = r->lexer.in;
+	size_t at = r->lexer.at, end;
+
+	if (at < in.len && in.ptr[at] == '\r')
+		at++;
+	if (at < in.len && in.ptr[at] == '\n')
+		at++;
+	end = at + r->now.length;
+	if (!r->now.lengthened || end > in.len || !ends_at(in, end)) {
+		end = slice_find(in, SLICE_LIT("endstream"), at);
+		s->cut = end == SIZE_MAX;
+		end = s->cut ? in.len : end;
+		if (!s->cut && end > at && in.ptr[end - 1] == '\n') /* belongs to the keyword */
+			end--;
+		if (!s->cut && end > at && in.ptr[end - 1] == '\r')
+			end--;
+	}
+	s->data = slice_sub(in, at, end - at);
+	if (!stream_add(r->w, s))
+		end = in.len;
+	r->lexer.at = end;
+}
+
+/* The names of an object belong to the files it refers to. */
+static void
+object_end(struct reader *r)
+{
+	for (size_t i = r->now.wanted_from; i < r->w->wanted_count; i++) {
+		if (r->w->wanted[i].kind == PDF_KIND_FILE && r->w->wanted[i].name.len == 0)
+			r->w->wanted[i].name = r->now.name;
+	}
+}
+
+static void
+object_begin(struct reader *r)
+{
+	object_end(r);
+	r->now = (struct pdf_object){ .stream.number = r->numbers[0],
+		.wanted_from = r->w->wanted_count };
+	r->key[0] = r->form[0] = '\0';
+	r->arrays = 0;
+}
+
+static void
+keyword_take(struct reader *r, struct slice word)
+{
+	if (slice_eq_str(word, "R"))
+		reference_take(r);
+	else if (slice_eq_str(word, "obj") || slice_eq_str(word, "trailer"))
+		object_begin(r);
+	else if (slice_eq_str(word, "endobj"))
+		object_end(r);
+	else if (slice_eq_str(word, "stream") && !r->inner)
+		stream_take(r);
+}
+
+static void
+number_take(struct reader *r, uint32_t value, bool has_value)
+{
+	r->numbers[0] = r->number_count > 0 ? r->numbers[1] : 0;
+	r->numbers[1] = value;
+	r->number_count = MIN_OF(r->number_count + 1, 2u);
+	if (!has_value)
+		return;
+	if (is(r->key, "Length") && r->now.level == 1) {
+		r->now.length = value;
+		r->now.lengthened = true;
+	} else if (is(r->key, "EarlyChange") && value == 0) {
+		r->now.stream.late_change = true;
+	} else if (is(r->key, "Length1") && r->now.level == 1) {
+		r->now.stream.kind = PDF_KIND_CLOSED; /* a font */
+	}
+}
+
+static void
+bracket_open(struct reader *r, bool dict)
+{
+	if (r->form[0] == '\0' &&
+	    (is(r->key, "EF") || is(r->key, "XFA") || is(r->key, "JS"))) {
+		name_copy(r->form, slice_of_str(r->key));
+		r->form_level = r->now.level;
+	}
+	if (is(r->key, "Encrypt") && dict)
+		r->w->encrypted = true;
+	if (dict)
+		r->now.level++;
+	r->arrays = r->arrays << 1 | (dict ? 0u : 1u);
+}
+
+static void
+bracket_close(struct reader *r, bool dict)
+{
+	if (dict && r->now.level > 0)
+		r->now.level--;
+	if (r->now.level == r->form_level)
+		r->form[0] = '\0';
+	r->arrays >>= 1;
+	if (!dict || r->now.level > 0)
+		return;
+	object_end(r);
+	r->now.name = SLICE_NONE;
+	r->now.wanted_from = r->w->wanted_count;
+}
+
+/* Each object starts anew, so that one that lost a bracket does not hide the next. */
+void
+pdf_walk_read(struct pdf_walk *w, struct slice in, bool inner)
+{
+	struct reader r = { .w = w, .inner = inner };
+	struct pdf_token t;
+	bool value = false; /* the next name is a value */
+
+	pdf_lexer_init(&r.lexer, in);
+	r.now.wanted_from = w->wanted_count;
+	while ((t = pdf_lexer_next(&r.lexer)).kind != PDF_END) {
+		if (!budget_has_time(decompose_get_budget(w->d))) {
+			object_add_facts(w->o, FACT_BIT(FACT_LIMIT_CPU));
+			break;
+		}
+		switch (t.kind) {
+		case PDF_NAME:
+			value = key_take(&r, t.text, value);
+			break;
+		case PDF_NUMBER:
+			number_take(&r, t.value, value);
+			value = (r.arrays & 1) != 0;
+			break;
+		case PDF_STRING:
+		case PDF_HEX_STRING:
+			string_take(&r, &t);
+			value = (r.arrays & 1) != 0;
+			break;
+		case PDF_DICT_OPEN:
+		case PDF_ARRAY_OPEN:
+			bracket_open(&r, t.kind == PDF_DICT_OPEN);
+			value = t.kind == PDF_ARRAY_OPEN;
+			break;
+		case PDF_DICT_CLOSE:
+		case PDF_ARRAY_CLOSE:
+			bracket_close(&r, t.kind == PDF_DICT_CLOSE);
+			value = (r.arrays & 1) != 0;
+			break;
+		default:
+			keyword_take(&r, t.text);
+			value = (r.arrays & 1) != 0;
+			break;
+		}
+		if (t.kind != PDF_NUMBER)
+			r.number_count = 0;
+	}
+	object_end(&r);
+}
