@@ -194,7 +194,7 @@ print_result(const json_t *result)
 static void
 take_result(struct explain *x)
 {
-	json_t *result = json_loadb((const char *)x->json.data, x->json.len, 0, NULL);
+	json_t *result = json_loadb((const char *)x->json.data, x->json.len, JSON_ALLOW_NUL, NULL);
 	const char *verdict = text_of(result, "verdict");
 	int status = strcmp(verdict, "clean") == 0 ? CORDON_EXIT_CLEAN :
 	    strcmp(verdict, "infected") == 0 || strcmp(verdict, "banned") == 0 ? CORDON_EXIT_FOUND :

@@ -106,7 +106,7 @@ count(struct scan *s, const json_t *result)
 static void
 take_result(struct scan *s)
 {
-	json_t *result = json_loadb((const char *)s->json.data, s->json.len, 0, NULL);
+	json_t *result = json_loadb((const char *)s->json.data, s->json.len, JSON_ALLOW_NUL, NULL);
 
 	if (result == NULL || json_object_get(result, "verdict") == NULL) {
 		fprintf(stderr, "cordon: answer not understood: %.200s\n", buf_get_str(&s->json));

@@ -406,6 +406,7 @@ main(int argc, char **argv)
 	struct role role;
 	struct tree tree;
 	struct err e = { 0 };
+	int status;
 
 	if (role_enter(argc, argv, "cordon-inspect", &role, &e) < 0) {
 		log_error(NULL, "event=start_failed error=\"%s\"", e.text);
@@ -424,5 +425,10 @@ main(int argc, char **argv)
 		.backoff_max_ms = ins.config->restart_backoff_max_ms, .version = "signatures",
 		.signatures = signature_match_get_count(ins.match) + ins.blocklist.count,
 		.worker_main = worker_main, .ctx = &ins };
-	return tree_run(&tree, ROLE_FD_CONTROL);
+	status = tree_run(&tree, ROLE_FD_CONTROL);
+	signature_match_free(&ins.match);
+	blocklist_done(&ins.blocklist);
+	config_unref(&role.config);
+	free(role.config_text);
+	return status;
 }

@@ -175,6 +175,15 @@ block_read(
 	return lines >= LINES_MIN || (lines > 0 && letters >= ONE_LINE_LETTERS_MIN);
 }
 
+/* Where the line around at ends. */
+static size_t
+line_end_find(struct slice text, size_t at)
+{
+	while (at < text.len && text.ptr[at] != '\n' && text.ptr[at] != '\r')
+		at++;
+	return at;
+}
+
 static bool
 block_find(struct slice text, bool whole, size_t *pos, struct slice *ret_block)
 {
@@ -203,8 +212,12 @@ block_find(struct slice text, bool whole, size_t *pos, struct slice *ret_block)
 			*pos = next;
 			return true;
 		}
+		/* The rest of this line begins no block, and looking for its start once is
+		 * enough: lines may be megabytes long. */
 		floor = MAX_OF(next, floor);
 		at = MAX_OF(next, at + SAMPLE_EVERY);
+		if (at - SAMPLE_EVERY < text.len && start < at)
+			at = MAX_OF(at, line_end_find(text, at - SAMPLE_EVERY));
 	}
 	*pos = text.len;
 	return false;

@@ -11,7 +11,9 @@
 #define PIECE_BYTES  (1024u * 1024)
 #define SMALL_PIECE  3072
 #define SAMPLE_BYTES 4096
+#define QP_SAMPLE_BYTES 512
 #define LONG_LINE    40
+#define PLENTY       240 /* letters of base64 that are no accident */
 #define RUNS_MAX     4
 #define PADDED_MANY  3
 
@@ -118,31 +120,73 @@ emit_mode(struct mime_walk *w, struct slice in, enum base64_mode mode, bool map_
 	return finish_output(w, &c);
 }
 
-/* Base64 in base64, without keeping what lies between. */
-static void
-emit_twice(struct mime_walk *w, struct slice in, const struct child *base)
-{
+/* Encoded twice: the second decoder is fed what the first makes, which is not kept. */
+struct twice {
 	struct base64_state outer, inner;
-	struct base64_facts f;
-	struct child c = *base;
-	uint8_t between[SMALL_PIECE + 256];
-	size_t n;
+	struct qp_state outer_qp, inner_qp;
+	bool qp_outside, qp_inside;
+};
 
-	base64_init(&outer, BASE64_QUANTA, false);
-	base64_init(&inner, BASE64_QUANTA, false);
+static bool
+twice_feed_inner(struct mime_walk *w, struct twice *t, struct slice in)
+{
+	uint8_t small[1024 + QP_ROOM];
+
+	if (!t->qp_inside)
+		return feed_base64(w, &t->inner, in);
+	while (in.len > 0) {
+		struct slice piece = slice_sub(in, 0, 1024);
+
+		if (!decompose_output_write(w->d,
+			slice_of(small, qp_feed(&t->inner_qp, piece, small))))
+			return false;
+		in = slice_from(in, piece.len);
+	}
+	return true;
+}
+
+static void
+twice_finish(struct mime_walk *w, struct twice *t)
+{
+	uint8_t small[1024 + QP_ROOM];
+	struct base64_facts f;
+	struct qp_facts q;
+	size_t n = t->qp_outside ? qp_finish(&t->outer_qp, small, &q)
+				 : base64_finish(&t->outer, small, &f);
+
+	if (!twice_feed_inner(w, t, slice_of(small, n)))
+		return;
+	if (!t->qp_inside)
+		(void)finish_base64(w, &t->inner, &f);
+	else if ((n = qp_finish(&t->inner_qp, small, &q)) > 0)
+		(void)decompose_output_write(w->d, slice_of(small, n));
+}
+
+void
+mime_base64_emit_twice(struct mime_walk *w, struct slice in, const struct child *base,
+    bool qp_outside, bool qp_inside)
+{
+	struct twice t = { .qp_outside = qp_outside, .qp_inside = qp_inside };
+	struct child c = *base;
+	uint8_t between[SMALL_PIECE + QP_ROOM + 256];
+
+	base64_init(&t.outer, BASE64_QUANTA, false);
+	base64_init(&t.inner, BASE64_QUANTA, false);
+	qp_init(&t.outer_qp, false);
+	qp_init(&t.inner_qp, false);
 	c.views |= VIEW_BIT(VIEW_CTE_TWICE);
 	decompose_output_begin(w->d, w->o, in.len);
 	while (in.len > 0) {
-		size_t fit = MIN_OF(in.len, base64_fit(sizeof(between)));
+		size_t fit = MIN_OF(in.len, qp_outside ? (size_t)SMALL_PIECE : base64_fit(SMALL_PIECE));
+		struct slice piece = slice_sub(in, 0, fit);
+		size_t n = qp_outside ? qp_feed(&t.outer_qp, piece, between)
+				      : base64_feed(&t.outer, piece, between);
 
-		n = base64_feed(&outer, slice_sub(in, 0, fit), between);
-		if (!feed_base64(w, &inner, slice_of(between, n)))
+		if (!twice_feed_inner(w, &t, slice_of(between, n)))
 			break;
 		in = slice_from(in, fit);
 	}
-	n = base64_finish(&outer, between, &f);
-	(void)feed_base64(w, &inner, slice_of(between, n));
-	(void)finish_base64(w, &inner, &f);
+	twice_finish(w, &t);
 	if (decompose_output_get(w->d).len > 0)
 		(void)finish_output(w, &c);
 	else
@@ -199,8 +243,11 @@ mime_base64_is_likely(struct slice s)
 	while (lines < 24 && b64_line_next(s, &at, &l)) {
 		if (l.blank)
 			continue;
-		if (!l.pure || l.words)
-			return false;
+		if (!l.pure || l.words) {
+			if (letters < PLENTY)
+				return false;
+			break; /* something else stands behind the data */
+		}
 		if (at > s.len && s.len == SAMPLE_BYTES && lines > 0)
 			break; /* cut by the sample */
 		if (lines == 0)
@@ -212,6 +259,22 @@ mime_base64_is_likely(struct slice s)
 	return letters >= LONG_LINE &&
 	       (width >= LONG_LINE || (lines >= 4 && width % 4 == 0 &&
 					  letters >= (lines - 1) * MIN_OF(width, (size_t)16)));
+}
+
+bool
+mime_qp_is_likely(struct slice s)
+{
+	size_t escapes = 0;
+
+	s = slice_sub(s, 0, QP_SAMPLE_BYTES);
+	for (size_t i = 0; i + 2 < s.len; i++) {
+		uint8_t a = ascii_lower(s.ptr[i + 1]), b = ascii_lower(s.ptr[i + 2]);
+
+		escapes += s.ptr[i] == '=' &&
+			   ((a >= '0' && a <= '9') || (a >= 'a' && a <= 'f')) &&
+			   ((b >= '0' && b <= '9') || (b >= 'a' && b <= 'f'));
+	}
+	return escapes >= 8 && escapes * 12 >= s.len;
 }
 
 bool
@@ -418,7 +481,7 @@ mime_base64_emit(
 	struct object *main;
 	size_t main_len, len;
 	uint64_t letters;
-	bool twice, whole;
+	bool twice, twice_qp, whole;
 
 	c.views |= (base->views & ~VIEW_BIT(VIEW_STRICT)) == 0 ? VIEW_BIT(VIEW_STRICT) : 0;
 	decompose_output_begin(w->d, w->o, in.len);
@@ -429,6 +492,7 @@ mime_base64_emit(
 	if (f.tail)
 		c.notes |= AMBIGUITY_BIT(30);
 	twice = mime_base64_is_likely(decompose_output_get(w->d));
+	twice_qp = !twice && mime_qp_is_likely(decompose_output_get(w->d));
 	if (f.padding_quanta > 0)
 		c.views |= VIEW_BIT(VIEW_B64_CHUNK);
 	if (main_len == 0 && base->name_count == 0) {
@@ -446,19 +510,18 @@ mime_base64_emit(
 	}
 	if (f.foreign > 0 || f.padding_quanta > 0 || f.tail || begins_ragged(in))
 		emit_frames(w, in, base, main, &f);
-	if (twice) {
+	if (twice || twice_qp) {
 		mime_walk_note(w, AMBIGUITY_BIT(35));
-		emit_twice(w, in, base);
+		mime_base64_emit_twice(w, in, base, false, twice_qp);
 	}
 	return main;
 }
 
 bool
-mime_qp_decode(struct mime_walk *w, struct slice in, bool keep_blanks,
-    uint64_t *ret_bad_escapes, uint64_t *ret_blanks)
+mime_qp_decode(
+    struct mime_walk *w, struct slice in, bool keep_blanks, struct qp_facts *ret_facts)
 {
 	struct qp_state s;
-	struct qp_facts f;
 	uint8_t small[1024 + QP_ROOM];
 	size_t n;
 	bool fits = true;
@@ -481,10 +544,8 @@ mime_qp_decode(struct mime_walk *w, struct slice in, bool keep_blanks,
 		}
 		in = slice_from(in, want);
 	}
-	n = qp_finish(&s, small, &f);
+	n = qp_finish(&s, small, ret_facts);
 	if (n > 0 && fits)
 		fits = decompose_output_write(w->d, slice_of(small, n));
-	*ret_bad_escapes = f.bad_escapes;
-	*ret_blanks = f.blanks_after_soft;
 	return fits;
 }

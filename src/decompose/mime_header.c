@@ -41,21 +41,33 @@ struct scan {
 	struct slice all;
 	bool cr_lines;
 	bool open;            /* the last field goes on in a continuation */
+	size_t lf_at, lf_from; /* the first LF at or after lf_from, found before */
 	size_t fields_at_end; /* fields known at the last end that was added */
 	unsigned junk_run;
 };
 
-static bool
-line_next(const struct scan *s, size_t at, struct line *ret)
+/* The first LF at or after at, or the end. Many lines that end with CR alone share one search. */
+static size_t
+lf_find(struct scan *s, size_t at)
 {
 	const uint8_t *lf;
 
+	if (s->lf_at > at && s->lf_from <= at)
+		return s->lf_at;
+	lf = memchr(s->all.ptr + at, '\n', s->all.len - at);
+	s->lf_from = at;
+	s->lf_at = lf == NULL ? s->all.len : (size_t)(lf - s->all.ptr);
+	return s->lf_at;
+}
+
+static bool
+line_next(struct scan *s, size_t at, struct line *ret)
+{
 	if (at >= s->all.len)
 		return false;
-	lf = memchr(s->all.ptr + at, '\n', s->all.len - at);
 	ret->at = at;
-	ret->end = lf == NULL ? s->all.len : (size_t)(lf - s->all.ptr);
-	ret->next = lf == NULL ? s->all.len : ret->end + 1;
+	ret->end = lf_find(s, at);
+	ret->next = MIN_OF(ret->end + 1, s->all.len);
 	if (s->cr_lines) {
 		const uint8_t *cr = memchr(s->all.ptr + at, '\r', ret->end - at);
 

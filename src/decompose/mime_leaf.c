@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/macros.h"
+#include "decompose/decode_qp.h"
 #include "decompose/inline_opener.h"
 #include "decompose/mime_walk.h"
 
@@ -127,19 +128,23 @@ emit_raw(struct leaf_out *out, enum view extra_view, bool has_extra)
 	return decompose_emit(out->w->d, out->w->o, &c, body);
 }
 
-/* Quoted-printable: the RFC's reading, and Thunderbird's when blanks follow a soft break. */
+/* Quoted-printable: the RFC's reading, and that of those who keep blanks before line ends
+ * (Thunderbird, Python): when one of them undoes a soft break, or in a file, where a byte counts. */
 static struct object *
 emit_qp(struct leaf_out *out, bool *ret_plausible)
 {
 	struct mime_walk *w = out->w;
 	struct slice body = out->leaf->body;
 	struct child c = out->base;
-	uint64_t bad, blanks, unused;
+	struct qp_facts f, unused;
+	uint64_t bad;
 	struct object *main;
 	size_t len;
+	bool twice;
 
 	decompose_output_begin(w->d, w->o, body.len);
-	(void)mime_qp_decode(w, body, false, &bad, &blanks);
+	(void)mime_qp_decode(w, body, false, &f);
+	bad = f.bad_escapes;
 	len = decompose_output_get(w->d).len;
 	*ret_plausible = len < body.len || bad == 0;
 	/* More broken escapes than sound ones: somebody reads them in another way. */
@@ -156,13 +161,16 @@ emit_qp(struct leaf_out *out, bool *ret_plausible)
 	if (c.views == 0)
 		c.views = VIEW_BIT(VIEW_STRICT);
 	mime_leaf_look_at(w, decompose_output_get(w->d), &c);
-	if (mime_base64_is_likely(decompose_output_get(w->d)))
-		mime_walk_note(w, AMBIGUITY_BIT(35));
+	twice = mime_base64_is_likely(decompose_output_get(w->d));
 	main = decompose_output_finish(w->d, &c);
-	if (blanks > 0) {
+	if (twice) {
+		mime_walk_note(w, AMBIGUITY_BIT(35));
+		mime_base64_emit_twice(w, body, &out->base, true, false);
+	}
+	if (f.blanks_after_soft > 0 || (f.blanks_at_end > 0 && !type_is_text(c.declared))) {
 		c.views |= VIEW_BIT(VIEW_QP_BLANKS);
 		decompose_output_begin(w->d, w->o, body.len);
-		(void)mime_qp_decode(w, body, true, &unused, &unused);
+		(void)mime_qp_decode(w, body, true, &unused);
 		(void)decompose_output_finish(w->d, &c);
 	}
 	return main;
@@ -209,23 +217,6 @@ emit_decoded(struct leaf_out *out, enum mime_decoder d, bool *ret_plausible)
 	return emit_raw(out, VIEW_CTE_RAW, false);
 }
 
-/* Quoted-printable by its looks: most of the first bytes are escapes. */
-static bool
-qp_is_likely(struct slice s)
-{
-	size_t escapes = 0;
-
-	s = slice_sub(s, 0, SAMPLE_BYTES);
-	for (size_t i = 0; i + 2 < s.len; i++) {
-		uint8_t a = ascii_lower(s.ptr[i + 1]), b = ascii_lower(s.ptr[i + 2]);
-
-		escapes += s.ptr[i] == '=' &&
-			   ((a >= '0' && a <= '9') || (a >= 'a' && a <= 'f')) &&
-			   ((b >= '0' && b <= '9') || (b >= 'a' && b <= 'f'));
-	}
-	return escapes >= 8 && escapes * 12 >= s.len;
-}
-
 /* The bytes look encoded although nothing says so (A35). */
 static void
 emit_sniffed(struct leaf_out *out, struct object *raw, bool base64_too)
@@ -240,7 +231,7 @@ emit_sniffed(struct leaf_out *out, struct object *raw, bool base64_too)
 	if (base64_too && mime_base64_is_likely(out->leaf->body)) {
 		leaf_set_step(out, DECODER_BASE64);
 		o = emit_base64(out, &plausible);
-	} else if (qp_is_likely(out->leaf->body)) {
+	} else if (mime_qp_is_likely(out->leaf->body)) {
 		leaf_set_step(out, DECODER_QP);
 		o = emit_qp(out, &plausible);
 	} else {
@@ -374,6 +365,9 @@ mime_leaf_emit_text(
 static bool
 holds_boundary(struct slice bytes, const struct mime_content *c)
 {
+	if (c->boundary_count == 0)
+		return slice_starts_with(bytes, SLICE_LIT("--")) ||
+		       slice_find(bytes, SLICE_LIT("\n--"), 0) != SIZE_MAX;
 	for (size_t i = 0; i < c->boundary_count && i < 4; i++) {
 		struct slice b = c->boundaries[i].value;
 		size_t at = 0;
@@ -403,7 +397,7 @@ mime_leaf_emit_composite(
 		char step[NODE_TEXT_MAX];
 		struct slice decoded;
 		size_t head;
-		uint64_t unused;
+		struct qp_facts unused;
 
 		if ((e->order[i] != DECODER_BASE64 && e->order[i] != DECODER_QP) ||
 		    !leaf_pay(w, l->body.len))
@@ -416,7 +410,7 @@ mime_leaf_emit_composite(
 		if (e->order[i] == DECODER_BASE64)
 			(void)mime_base64_decode(w, l->body);
 		else
-			(void)mime_qp_decode(w, l->body, false, &unused, &unused);
+			(void)mime_qp_decode(w, l->body, false, &unused);
 		decoded = slice_from(decompose_output_get(w->d), head);
 		if (!holds_boundary(decoded, l->content) || slice_eq(decoded, l->body)) {
 			decompose_output_drop(w->d);

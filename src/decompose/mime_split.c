@@ -113,21 +113,24 @@ split_glued(struct mime_walk *w, const struct mime_split *s, size_t from, size_t
 		.digest = s->digest,
 		.views = s->views | VIEW_BIT(VIEW_BND_GUESS),
 		.classes = s->classes | AMBIGUITY_BIT(21) };
-	size_t at = from, parts = 0;
+	size_t at = from, parts = 0, line_end = 0;
 
 	if (boundary.len == 0 || to - from > w->left_leaf_bytes)
 		return 0;
 	w->left_leaf_bytes -= to - from;
 	while (parts < GLUED_MAX && (at = slice_find(range, boundary, at)) != SIZE_MAX) {
-		size_t end = slice_find_byte(range, '\n', at);
 		size_t start = at;
 
 		at += boundary.len;
-		if (start < from + 2 || range.ptr[start - 1] != '-' ||
-		    range.ptr[start - 2] != '-' || end == SIZE_MAX ||
-		    !mime_header_is_field(slice_from(range, end + 1)))
+		if (start < from + 2 || range.ptr[start - 1] != '-' || range.ptr[start - 2] != '-')
 			continue;
-		item.start = end + 1;
+		if (line_end <= start) /* one search for all that stand on one line */
+			line_end = slice_find_byte(range, '\n', start);
+		if (line_end == SIZE_MAX)
+			break;
+		if (!mime_header_is_field(slice_from(range, line_end + 1)))
+			continue;
+		item.start = line_end + 1;
 		item.node = mime_walk_add_node(w, s->node, (uint32_t)++parts);
 		mime_walk_flag(w, AMBIGUITY_BIT(21));
 		if (!mime_walk_push(w, &item))
@@ -136,11 +139,13 @@ split_glued(struct mime_walk *w, const struct mime_split *s, size_t from, size_t
 	return parts;
 }
 
+/* A tree of its own before the first delimiter or behind the close. */
 static bool
-guess_preamble(struct mime_walk *w, const struct mime_split *s, size_t end)
+guess_between(struct mime_walk *w, const struct mime_split *s, size_t start, size_t end)
 {
 	struct mime_split inner = *s;
 
+	inner.start = start;
 	inner.end = end;
 	inner.declared = false;
 	inner.classes |= AMBIGUITY_BIT(21);
@@ -190,8 +195,10 @@ split_pass(
 			push_between(w, s, at, MAX_OF(at, start),
 			    closed ? "epilogue" : "preamble",
 			    VIEW_BIT(closed ? VIEW_EPILOGUE : VIEW_PREAMBLE));
-			if (!closed && line != NULL && start > at && with_odd &&
-			    !guess_preamble(w, s, start))
+			if (closed && start > at && with_odd && s->declared)
+				(void)guess_between(w, s, at, start);
+			else if (!closed && line != NULL && start > at && with_odd &&
+				 !guess_between(w, s, at, start))
 				(void)split_glued(w, s, at, start);
 		}
 		if (line == NULL)

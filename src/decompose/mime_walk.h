@@ -16,6 +16,7 @@
 #include "decompose/name_set.h"
 
 struct arena;
+struct qp_facts;
 
 #define MIME_TYPES_MAX 8
 
@@ -166,9 +167,15 @@ struct object *mime_base64_emit(
 bool mime_base64_is_likely(struct slice s);
 /* The first lines hold nothing else. */
 bool mime_base64_is_clean(struct slice s);
+/* Quoted-printable by its looks: most of the first bytes are escapes. */
+bool mime_qp_is_likely(struct slice s);
+/* Decodes a body that is encoded twice and emits what comes out: base64 or, where a flag says
+ * so, quoted-printable on the outside, on the inside. Nothing is emitted when nothing does. */
+void mime_base64_emit_twice(struct mime_walk *w, struct slice in, const struct child *base,
+    bool qp_outside, bool qp_inside);
 /* Decodes into the output that is open; false when a limit was met. */
 bool mime_base64_decode(struct mime_walk *w, struct slice in);
-bool mime_qp_decode(struct mime_walk *w, struct slice in, bool keep_blanks,
-    uint64_t *ret_bad_escapes, uint64_t *ret_blanks);
+bool mime_qp_decode(
+    struct mime_walk *w, struct slice in, bool keep_blanks, struct qp_facts *ret_facts);
 
 #endif

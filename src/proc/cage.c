@@ -60,7 +60,7 @@ static const int calls_sanitizer[] = {
 	CALL(openat), CALL(stat), CALL(newfstatat), CALL(getuid), CALL(geteuid), CALL(getppid),
 	CALL(prctl), CALL(ptrace), CALL(wait4), CALL(clone), CALL(clone3), CALL(pipe2), CALL(mprotect),
 	CALL(getdents64), CALL(arch_prctl), CALL(set_robust_list), CALL(sched_getaffinity), CALL(kill),
-	CALL(ioctl), CALL(fcntl), CALL(socket), CALL(access), CALL(getrusage), CALL(getpgrp),
+	CALL(ioctl), CALL(fcntl), CALL(socket), CALL(access), CALL(getrusage), CALL(getpgrp), CALL(sysinfo),
 };
 
 static int

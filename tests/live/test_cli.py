@@ -157,6 +157,10 @@ def empty_and_odd_files(station):
 	expect(code == 1 and lines[0]["path"] == odd, "a file name with a newline: %r" % lines)
 	code, out, _ = station.filter.cordon("scan", odd)
 	expect("\x1b" not in out, "an escape character of a file name reached the terminal")
+	nul = mails.with_attachments("nul", ("a", mails.eicar())).replace(b'name="a"', b'name="a\0b.com"')
+	expect(b"\0" in nul, "the mail was not made")
+	code, lines = station.filter.scan_json(station.write("nul.eml", nul))
+	expect(code == 1 and len(lines) == 1, "a zero byte in a name: %d %r" % (code, lines))
 
 
 @test
