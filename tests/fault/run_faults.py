@@ -232,10 +232,10 @@ class Faulty(Station):
 
 	def files(self):
 		"""What there is in work_dir. The folder of an engine is the engine's to remove: one that
-		was killed leaves it."""
+		was killed leaves it until the next one starts."""
 		found, engines = collections.Counter(), set()
 		for folder, _, names in os.walk(self.filter.run):
-			match = re.search(r"/engine-\w{6}", folder)
+			match = re.search(r"/engine-\d+-\w{6}", folder)
 			if match:
 				engines.add(match.group())
 			else:

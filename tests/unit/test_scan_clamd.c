@@ -3,6 +3,7 @@
  * and that every call is answered exactly once. */
 #include "unit/clamd_station.h"
 
+#include <netdb.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -77,7 +78,13 @@ static void
 test_named_host(void **state)
 {
 	struct station *t = *state;
+	struct addrinfo *found = NULL;
 
+	if (getaddrinfo("localhost", NULL, NULL, &found) != 0) {
+		print_message("SKIP: this system does not know localhost\n");
+		skip();
+	}
+	freeaddrinfo(found);
 	add_tcp(t, "localhost"); /* which may be ::1 first: nobody listens there */
 	start(t);
 	assert_answer(ask_and_wait(t, SOME), CLEAN);
