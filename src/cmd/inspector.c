@@ -136,15 +136,14 @@ object_look_up(struct inspection *in, const struct object *o)
 	}
 }
 
-/* Mails are not for the engines: their parts are. */
+/* The whole mail is not for the engines: its parts are. What is only called a mail inside it is
+ * one of the parts: a program labelled message/rfc822 must not pass them by. */
 static bool
 is_for_engines(const struct inspection *in, const struct object *o)
 {
 	if ((in->request.flags & INSPECT_ENGINES) == 0 || o->size == 0)
 		return false;
-	if ((o->roles & ROLE_ENTITY) == 0)
-		return true;
-	return o->id != 1 && !slice_starts_with(o->declared, SLICE_LIT("message/"));
+	return (o->roles & ROLE_ENTITY) == 0 || o->id != 1;
 }
 
 static unsigned

@@ -134,6 +134,7 @@ trees_start(struct lookup_local *l, struct err *e)
 {
 	struct local_tree *engine = &l->trees[TREE_ENGINE];
 	bool engine_started = false;
+	char program[4096];
 	struct buf text;
 	struct err why = { 0 };
 	int r;
@@ -154,7 +155,9 @@ trees_start(struct lookup_local *l, struct err *e)
 	if (engine_started && tree_wait(engine, &why) == 0) {
 		tree_connect(l, TREE_ENGINE);
 	} else if (l->config->clamav.enabled) {
-		bool absent = !engine_started || strncmp(engine->why, "no-database", 11) == 0;
+		/* Only what is not installed is nobody's loss; what failed leaves files unscanned. */
+		bool absent = !role_find_program("cordon-engine-clamav", l->config->engine_path,
+		    program, sizeof(program)) || strncmp(engine->why, "no-database", 11) == 0;
 
 		fprintf(stderr, "cordon: warning: ClamAV's engine is not used: %s\n", why.text);
 		worker_pool_set_absent(pipeline_get_engines(l->pipeline), absent);

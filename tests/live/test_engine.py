@@ -46,6 +46,16 @@ def finds_with_its_own_database(station):
 
 
 @test
+def a_file_called_a_mail_is_asked_about(station):
+	"""Whole-file signatures find a file whatever media type its part declares."""
+	clamd.write_database(station.database)
+	station.engine(NO_SIGNATURES)
+	for kind in (b"message/rfc822", b"message/x-thing", b"text/plain"):
+		content = mails.with_attachments("kind", ("a.exe", mails.eicar()))
+		station.expect_refused(content.replace(b"application/octet-stream", kind), "550 5.7.1")
+
+
+@test
 def new_database_without_a_gap(station):
 	station.engine(NO_SIGNATURES)
 	new_virus = b"only the second database knows this"
