@@ -1,10 +1,15 @@
 /* reply.c: see reply.h. */
 #include "act/reply.h"
 
+#include "act/rewrite.h"
+
 #include "base/arena.h"
 #include "base/macros.h"
 #include "decide/ambiguity_results.h"
+#include "decide/evidence.h"
 #include "message/message.h"
+
+#define NAMES_MAX 100u
 
 static const enum intake_action actions[] = {
 	[ACTION_TEMPFAIL] = INTAKE_TEMPFAIL,
@@ -12,6 +17,13 @@ static const enum intake_action actions[] = {
 	[ACTION_HOLD] = INTAKE_HOLD,
 	[ACTION_DISCARD] = INTAKE_DISCARD,
 	[ACTION_ACCEPT] = INTAKE_ACCEPT,
+};
+
+static const enum intake_verdict verdicts[] = {
+	[MAIL_UNSCANNED] = INTAKE_UNSCANNED,
+	[MAIL_CLEAN] = INTAKE_CLEAN,
+	[MAIL_INFECTED] = INTAKE_INFECTED,
+	[MAIL_BANNED] = INTAKE_BANNED,
 };
 
 static void
@@ -51,14 +63,42 @@ edits_make(const struct config *c, const struct decision *d, struct message *m,
 	r->edit_count = n;
 }
 
+/* The distinct names of what was found. */
+static void
+names_make(const struct evidence *ev, struct message *m, struct intake_reply *r)
+{
+	struct slice *names = ev->finding_count == 0 ? NULL :
+	    arena_alloc(m->arena, MIN_OF(ev->finding_count, NAMES_MAX) * sizeof(*names));
+	size_t n = 0;
+
+	for (uint32_t i = 0; names != NULL && i < ev->finding_count && n < NAMES_MAX; i++) {
+		bool seen = false;
+
+		for (size_t k = 0; k < n && !seen; k++)
+			seen = slice_eq(names[k], ev->findings[i].name);
+		if (!seen)
+			names[n++] = ev->findings[i].name;
+	}
+	r->names = names;
+	r->name_count = n;
+}
+
 void
-reply_make(const struct config *c, const struct decision *d, struct message *m,
-    struct intake_reply *ret_reply)
+reply_make(const struct config *c, const struct decision *d, const struct evidence *ev,
+    struct message *m, struct intake_reply *ret_reply)
 {
 	*ret_reply = (struct intake_reply){ .action = actions[d->action], .code = d->code,
-		.enhanced = d->enhanced, .text = d->text, .hold_reason = d->reason };
+		.enhanced = d->enhanced, .text = d->text, .hold_reason = d->reason, .id = m->id,
+		.verdict = verdicts[d->verdict], .reason = d->reason };
+	if (ev != NULL)
+		names_make(ev, m, ret_reply);
 	if (d->action == ACTION_ACCEPT || d->action == ACTION_HOLD)
 		edits_make(c, d, m, ret_reply);
+	if ((ret_reply->action == INTAKE_ACCEPT || ret_reply->action == INTAKE_HOLD) &&
+	    m->is_whole &&
+	    rewrite_make(m, ret_reply->edits, ret_reply->edit_count, &ret_reply->pieces,
+		&ret_reply->piece_count) < 0)
+		ret_reply->action = INTAKE_TEMPFAIL;
 	if (ret_reply->action == INTAKE_TEMPFAIL && ret_reply->code != 451) {
 		ret_reply->code = 451;
 		ret_reply->enhanced = "4.3.0";

@@ -60,15 +60,24 @@ session_begin(struct gate *g, const struct gate_listener *l, int *fd)
 		int64_t now = clock_now_ms();
 
 		g->sessions_refused++;
+		/* One word that fits any socket buffer; a peer that does not take it learns
+		 * from the end. */
+		(void)!write(*fd, l->protocol->full_reply, strlen(l->protocol->full_reply));
 		fd_close(fd);
 		if (now - g->refused_logged_ms > REFUSED_LOG_MS)
-			log_warn(NULL, "event=full sessions=%u: a connection was closed, the MTA tries again; "
-			    "raise max_sessions when this goes on", g->session_count);
+			log_warn(NULL,
+			    "event=full sessions=%u: a connection was closed, the MTA tries "
+			    "again; "
+			    "raise max_sessions when this goes on",
+			    g->session_count);
 		g->refused_logged_ms = now;
 		return;
 	}
 	(void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	s = l->protocol->start(&g->env, fd, l->name);
+	s = l->protocol->start(&g->env, fd,
+	    &(struct intake_place){ .listener = l->name,
+		.config = g->config,
+		.options = config_find_listener(g->config, l->name) });
 	if (s == NULL)
 		return;
 	s->prev = NULL;
@@ -86,7 +95,8 @@ listener_readable(void *ctx, unsigned events UNUSED)
 	struct gate_listener *l = ctx;
 
 	for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
-		CLEANUP(fd_close) int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		CLEANUP(fd_close)
+		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0 && errno == EINTR)
 			continue;
@@ -115,11 +125,18 @@ listeners_drop(struct gate *g)
 static void
 listener_add(struct gate *g, struct slice name, struct slice protocol, int fd)
 {
-	struct gate_listener *l = mem_new(sizeof(*l));
+	struct gate_listener *l;
 	char text[32];
 
-	snprintf(l->name, sizeof(l->name), "%.*s", SLICE_FMT(name));
 	snprintf(text, sizeof(text), "%.*s", SLICE_FMT(protocol));
+	if (strcmp(text, "control") != 0 && intake_protocol_find(text) == NULL) {
+		log_error(NULL, "event=protocol_unknown listener=%.*s protocol=%s: not served",
+		    SLICE_FMT(name), text);
+		fd_close(&fd);
+		return;
+	}
+	l = mem_new(sizeof(*l));
+	snprintf(l->name, sizeof(l->name), "%.*s", SLICE_FMT(name));
 	l->gate = g;
 	l->fd = fd;
 	l->protocol = intake_protocol_find(text);
@@ -174,7 +191,8 @@ take_config(struct gate *g, struct frame *f)
 	c = fd < 0 ? NULL : config_load(path, &messages, NULL);
 	buf_done(&messages);
 	if (c == NULL) {
-		log_error(NULL, "event=reload_failed: the gate goes on with the configuration it had");
+		log_error(NULL,
+		    "event=reload_failed: the gate goes on with the configuration it had");
 		return;
 	}
 	settings_take(g, c);
@@ -197,8 +215,9 @@ take_tree(struct gate *g, struct frame *f)
 		fd_close(&fd);
 		return;
 	}
-	worker_pool_set_tree(kind == TREE_INSPECTOR ? pipeline_get_inspectors(g->pipeline) :
-	    pipeline_get_engines(g->pipeline), &fd, generation, version, signatures, built);
+	worker_pool_set_tree(kind == TREE_INSPECTOR ? pipeline_get_inspectors(g->pipeline)
+						    : pipeline_get_engines(g->pipeline),
+	    &fd, generation, version, signatures, built);
 }
 
 /* There is no tree of this kind: "absent" when nothing is installed, else it failed. */
@@ -208,8 +227,8 @@ take_tree_gone(struct gate *g, struct frame *f)
 	struct wire_reader r = wire_read(f->body);
 	uint8_t kind = wire_get_u8(&r);
 	struct slice why = wire_get_slice(&r);
-	struct worker_pool *p = kind == TREE_INSPECTOR ? pipeline_get_inspectors(g->pipeline) :
-	    pipeline_get_engines(g->pipeline);
+	struct worker_pool *p = kind == TREE_INSPECTOR ? pipeline_get_inspectors(g->pipeline)
+						       : pipeline_get_engines(g->pipeline);
 
 	worker_pool_set_absent(p, slice_eq_str(why, "absent"));
 	worker_pool_set_gone(p);
@@ -220,8 +239,10 @@ drain_over(void *ctx)
 {
 	struct gate *g = ctx;
 
-	log_warn(NULL, "event=drain_timeout sessions=%u: they are closed, their mails are tried "
-	    "again by the MTA", g->session_count);
+	log_warn(NULL,
+	    "event=drain_timeout sessions=%u: they are closed, their mails are tried "
+	    "again by the MTA",
+	    g->session_count);
 	loop_stop(g->loop);
 }
 
@@ -307,10 +328,21 @@ raise_descriptor_limit(void)
 }
 
 static void
+ask_reload(void *ctx)
+{
+	gate_ask_reload(ctx);
+}
+
+static void
 gate_init(struct gate *g, struct config *c)
 {
 	g->loop = loop_new();
-	g->env = (struct intake_env){ .loop = g->loop, .sink = &gate_sink, .ctx = g };
+	g->env = (struct intake_env){ .loop = g->loop,
+		.sink = &gate_sink,
+		.ctx = g,
+		.hostname = g->hostname,
+		.ask_reload = ask_reload,
+		.get_version = gate_get_version };
 	buf_init(&g->frame, FRAME_MAX_BYTES);
 	buf_init(&g->text, 16 * 1024);
 	settings_take(g, c);
@@ -320,7 +352,8 @@ gate_init(struct gate *g, struct config *c)
 	g->idle_timer = loop_timer_new(g->loop, idle_trim, g);
 	g->drain_timer = loop_timer_new(g->loop, drain_over, g);
 	loop_timer_set_ms(g->idle_timer, IDLE_TRIM_MS);
-	g->counters = mmap(NULL, sizeof(*g->counters), PROT_READ, MAP_SHARED, GATE_FD_COUNTERS, 0);
+	g->counters =
+	    mmap(NULL, sizeof(*g->counters), PROT_READ, MAP_SHARED, GATE_FD_COUNTERS, 0);
 	ASSERT(g->counters != MAP_FAILED);
 	(void)fcntl(GATE_FD_RECORDS, F_SETFL, O_NONBLOCK);
 	(void)fcntl(ROLE_FD_CONTROL, F_SETFL, O_NONBLOCK);

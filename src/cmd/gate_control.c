@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -341,6 +342,22 @@ gate_control_accept(struct gate *g, int *fd)
 		g->clients->prev = c;
 	g->clients = c;
 	c->watch = loop_watch_new(g->loop, c->fd, LOOP_READ, client_event, c);
+}
+
+void
+gate_get_version(void *ctx, struct buf *out)
+{
+	struct gate *g = ctx;
+	struct pool_status inspectors = worker_pool_get_status(pipeline_get_inspectors(g->pipeline));
+	struct pool_status engines = worker_pool_get_status(pipeline_get_engines(g->pipeline));
+	time_t built = (time_t)MAX_OF(inspectors.built, engines.built);
+	struct tm tm;
+	char date[64] = "";
+
+	if (built > 0 && gmtime_r(&built, &tm) != NULL)
+		(void)strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
+	(void)buf_printf(out, "Cordon %s/%" PRIu64 "/%s", CORDON_VERSION,
+	    inspectors.signatures + engines.signatures, date);
 }
 
 int

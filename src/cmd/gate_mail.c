@@ -149,6 +149,18 @@ mail_header_end(void *mail)
 	message_end_header(((struct gate_mail *)mail)->message);
 }
 
+static void
+mail_set_file(void *mail, struct slice name)
+{
+	message_set_file(((struct gate_mail *)mail)->message, name);
+}
+
+static void
+mail_set_next_hop(void *mail, unsigned code, struct slice text)
+{
+	message_set_next_hop(((struct gate_mail *)mail)->message, code, text);
+}
+
 static uint8_t *
 mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 {
@@ -180,7 +192,7 @@ mail_decide(struct gate_mail *gm, const struct evidence *ev)
 
 	policy_decide(gm->config, gm->gate->hostname, ev, &gm->decision);
 	gm->decided = true;
-	reply_make(gm->config, &gm->decision, gm->message, &reply);
+	reply_make(gm->config, &gm->decision, ev, gm->message, &reply);
 	gm->session->ops->finish(gm->session, &reply);
 }
 
@@ -188,10 +200,13 @@ static void
 mail_scanned(struct scan_job *j)
 {
 	struct gate_mail *gm = j->owner;
+	const struct config_listener *listener;
 	struct evidence ev;
 
 	gm->scanning = false;
 	evidence_from_job(gm->message->id, j, &ev);
+	listener = config_find_listener(gm->config, gm->session->client.listener);
+	ev.infected = listener == NULL ? NULL : listener->infected;
 	mail_decide(gm, &ev);
 }
 
@@ -216,6 +231,8 @@ mail_end(void *mail)
 
 	pause_remove(gm);
 	m->ended_us = clock_now_us();
+	if (m->header_end == 0 && !m->is_file)
+		message_find_header(m);
 	if (m->spool.region == NULL && spool_reserve(&m->spool, 1, &room, &error) == NULL)
 		m->flags |= MESSAGE_NO_MEMORY;
 	if ((m->flags & (MESSAGE_TOO_BIG | MESSAGE_NO_MEMORY)) != 0) {
@@ -223,7 +240,7 @@ mail_end(void *mail)
 		return;
 	}
 	gm->job = (struct scan_job){ .input = m->spool.region, .input_len = m->spool.len,
-		.roles = ROLE_ENTITY, .timeout_ms = gm->config->message_timeout_ms,
+		.roles = m->is_file ? 0 : ROLE_ENTITY, .name = path_get_base(m->file_name), .timeout_ms = gm->config->message_timeout_ms,
 		.done = mail_scanned, .owner = gm };
 	gm->scanning = true;
 	pipeline_start(gm->gate->pipeline, &gm->job);
@@ -288,6 +305,8 @@ const struct intake_sink gate_sink = {
 	.mail_begin = mail_begin,
 	.mail_recipient = mail_recipient,
 	.mail_set_queue_id = mail_set_queue_id,
+	.mail_set_file = mail_set_file,
+	.mail_set_next_hop = mail_set_next_hop,
 	.mail_header = mail_header,
 	.mail_header_end = mail_header_end,
 	.mail_body_reserve = mail_body_reserve,

@@ -178,8 +178,9 @@ listeners_open(struct supervisor *s)
 	for (struct sup_listener *l = s->listeners; l != NULL; l = l->next)
 		l->wanted = false;
 	for (size_t i = 0; i < c->listener_count; i++)
-		r |= listener_want(s, c->listeners[i].name, "milter", c->listeners[i].address,
-		    c->listeners[i].mode, c->listeners[i].group);
+		r |= listener_want(s, c->listeners[i].name,
+		    config_protocol_get_name((enum config_protocol)c->listeners[i].protocol),
+		    c->listeners[i].address, c->listeners[i].mode, c->listeners[i].group);
 	snprintf(address, sizeof(address), "unix:%s", c->control_socket);
 	if (c->control_socket[0] != '\0')
 		r |= listener_want(s, "control", "control", address, c->control_mode, c->group);

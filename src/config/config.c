@@ -90,6 +90,16 @@ config_unref(struct config **c)
 	free(dropped);
 }
 
+const struct config_listener *
+config_find_listener(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->listener_count; i++) {
+		if (strcmp(c->listeners[i].name, name) == 0)
+			return &c->listeners[i];
+	}
+	return NULL;
+}
+
 enum action
 config_get_unscanned_action(const struct config *c, const char *cause_name)
 {

@@ -23,7 +23,22 @@ enum action {
 
 /* The order of each of these is the order of .choices in options.def. */
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
-enum config_protocol { CONFIG_PROTOCOL_MILTER };
+enum config_protocol {
+	CONFIG_PROTOCOL_MILTER,
+	CONFIG_PROTOCOL_SMTP,
+	CONFIG_PROTOCOL_LMTP,
+	CONFIG_PROTOCOL_CLAMD,
+	CONFIG_PROTOCOL_OPENSMTPD,
+	CONFIG_PROTOCOL_COURIER,
+};
+enum config_way { CONFIG_WAY_PROXY, CONFIG_WAY_FILTER };
+enum config_next_hop_protocol {
+	CONFIG_NEXT_HOP_SAME,
+	CONFIG_NEXT_HOP_SMTP,
+	CONFIG_NEXT_HOP_LMTP,
+};
+enum config_next_hop_tls { CONFIG_TLS_NONE, CONFIG_TLS_MAY, CONFIG_TLS_MUST, CONFIG_TLS_VERIFY };
+enum config_bare_line_end { CONFIG_BARE_NORMALISE, CONFIG_BARE_REFUSE };
 enum config_transfer {
 	CONFIG_TRANSFER_AUTO,
 	CONFIG_TRANSFER_FILDES,
@@ -113,6 +128,9 @@ struct config *config_load(const char *path, struct buf *ret_messages, struct er
 
 struct config *config_ref(struct config *c);
 void config_unref(struct config **c);
+
+/* The listener of this name, or NULL. */
+const struct config_listener *config_find_listener(const struct config *c, const char *name);
 
 /* The action for an object that stayed unscanned for this cause ("timeout"); unknown causes
  * get policy.unscanned. */

@@ -176,3 +176,64 @@ config_address_eq(const struct config_address *a, const struct config_address *b
 		return a->family == b->family && strcmp(a->host, b->host) == 0;
 	return a->port == b->port && strcasecmp(a->host, b->host) == 0;
 }
+
+/* Text to bytes; an IPv4-mapped address becomes IPv4. */
+static bool
+network_read(const char *address, struct config_network *n)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	n->is_inet6 = false;
+	n->bits = 32;
+	if (inet_pton(AF_INET, address, n->bytes) == 1)
+		return true;
+	if (inet_pton(AF_INET6, address, n->bytes) != 1)
+		return false;
+	if (memcmp(n->bytes, mapped, sizeof(mapped)) == 0) {
+		memmove(n->bytes, n->bytes + sizeof(mapped), 4);
+		return true;
+	}
+	n->is_inet6 = true;
+	n->bits = 128;
+	return true;
+}
+
+bool
+config_network_parse(const char *text, struct config_network *ret_network)
+{
+	struct slice s = slice_of_str(text);
+	size_t slash = slice_find_byte(s, '/', 0), len = MIN_OF(slash, s.len);
+	struct config_network n = { .bits = 0 };
+	char address[64];
+	uint64_t bits;
+
+	if (len == 0 || len >= sizeof(address))
+		return false;
+	memcpy(address, s.ptr, len);
+	address[len] = '\0';
+	if (!network_read(address, &n))
+		return false;
+	if (slash != SIZE_MAX) {
+		if (!slice_parse_uint(slice_from(s, slash + 1), n.bits, &bits) || slash + 1 == s.len)
+			return false;
+		n.bits = (uint8_t)bits;
+	}
+	*ret_network = n;
+	return true;
+}
+
+bool
+config_network_has(const struct config_network *n, const char *address)
+{
+	struct config_network a = { .bits = 0 };
+
+	if (!network_read(address, &a) || a.is_inet6 != n->is_inet6)
+		return false;
+	for (unsigned i = 0; i < n->bits; i++) {
+		uint8_t bit = (uint8_t)(0x80u >> (i % 8));
+
+		if ((a.bytes[i / 8] & bit) != (n->bytes[i / 8] & bit))
+			return false;
+	}
+	return true;
+}

@@ -31,4 +31,16 @@ bool config_address_parse_server(const char *text, struct config_address *ret_ad
 /* Two listeners on these cannot both work: same path, or same port on the same host text. */
 bool config_address_eq(const struct config_address *a, const struct config_address *b);
 
+/* A network, or one host. */
+struct config_network {
+	uint8_t bytes[16]; /* in network order; IPv4 in the first four */
+	uint8_t bits;      /* that count */
+	bool is_inet6;
+};
+
+/* ADDRESS or ADDRESS/BITS, IPv4 or IPv6. False: it is none; *ret_network is untouched. */
+bool config_network_parse(const char *text, struct config_network *ret_network);
+/* Whether address (text, IPv4 or IPv6; an IPv4-mapped IPv6 address counts as IPv4) is inside. */
+bool config_network_has(const struct config_network *n, const char *address);
+
 #endif

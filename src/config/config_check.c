@@ -88,6 +88,17 @@ check_address(const char *text, bool is_listener, struct config_value_message *m
 }
 
 static enum config_value_result
+check_network(const char *text, struct config_value_message *m)
+{
+	struct config_network n;
+
+	if (config_network_parse(text, &n))
+		return CONFIG_VALUE_OK;
+	return text_is(CONFIG_VALUE_BAD, m, "an address, or a network such as 192.0.2.0/24",
+	    "is no network");
+}
+
+static enum config_value_result
 check_template(const char *text, const char *names, struct config_value_message *m)
 {
 	char expected[200];
@@ -147,6 +158,8 @@ enum config_value_result
 config_check_text(const struct config_row *row, const char *text, bool looks_up,
     struct config_value_message *m)
 {
+	enum action action;
+
 	if (strlen(text) > CONFIG_VALUE_MAX_BYTES)
 		return text_is(CONFIG_VALUE_BAD, m, "at most 4096 bytes", "is too long");
 	for (const char *p = text; *p != '\0'; p++)
@@ -168,8 +181,17 @@ config_check_text(const struct config_row *row, const char *text, bool looks_up,
 		return check_readable(text, looks_up, m);
 	case CONFIG_CHECK_LISTEN_ADDRESS:
 		return check_address(text, true, m);
+	case CONFIG_CHECK_LISTEN_ADDRESS_OR_EMPTY:
+		return *text == '\0' ? CONFIG_VALUE_OK : check_address(text, true, m);
 	case CONFIG_CHECK_SERVER_ADDRESS:
 		return check_address(text, false, m);
+	case CONFIG_CHECK_NETWORK:
+		return check_network(text, m);
+	case CONFIG_CHECK_ACTION_OR_EMPTY:
+		return *text == '\0' || action_parse(slice_of_str(text), &action)
+			   ? CONFIG_VALUE_OK
+			   : text_is(CONFIG_VALUE_BAD, m,
+				 "accept, reject, tempfail, discard or hold", "is no action");
 	case CONFIG_CHECK_REPLY:
 		return check_reply(row, text, m);
 	case CONFIG_CHECK_HEADER_NAME:
@@ -254,6 +276,29 @@ whole_check_times(const struct whole_check *w)
 		    "expected less than 300000 (Postfix: milter_content_timeout)");
 }
 
+/* What an smtp or lmtp listener needs beyond its own options. */
+static void
+whole_check_relay(const struct whole_check *w, const struct config_listener *l)
+{
+	char text[CONFIG_MISTAKE_BYTES];
+	const char *what = NULL;
+
+	if (l->protocol != CONFIG_PROTOCOL_SMTP && l->protocol != CONFIG_PROTOCOL_LMTP)
+		return;
+	if (l->next_hop[0] == '\0')
+		what = "has no next_hop, expected next_hop = \"inet:HOST:PORT\"";
+	else if (strcmp(l->next_hop, l->address) == 0)
+		what = "is its own next_hop, expected another address";
+	else if (l->tls_required && l->tls_certificate[0] == '\0')
+		what = "has tls_required, expected tls_certificate too";
+	else if (l->tls_key[0] != '\0' && l->tls_certificate[0] == '\0')
+		what = "has a tls_key, expected tls_certificate too";
+	if (what == NULL)
+		return;
+	snprintf(text, sizeof(text), "listener %s %s", l->name, what);
+	w->report(w->context, l->line, false, text);
+}
+
 static void
 whole_check_listeners(const struct whole_check *w)
 {
@@ -265,6 +310,7 @@ whole_check_listeners(const struct whole_check *w)
 		struct config_address x, y;
 		const char *expected;
 
+		whole_check_relay(w, a);
 		if (!config_address_parse_listen(a->address, &x, &expected))
 			continue; /* has been named already */
 		if (x.family == CONFIG_FAMILY_UNIX && strcmp(x.host, c->control_socket) == 0) {

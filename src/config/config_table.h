@@ -27,7 +27,10 @@ enum config_check {
 	CONFIG_CHECK_LOG,            /* stderr, syslog or an absolute path */
 	CONFIG_CHECK_READABLE,       /* absolute path of something that exists */
 	CONFIG_CHECK_LISTEN_ADDRESS, /* unix: inet: inet6: */
+	CONFIG_CHECK_LISTEN_ADDRESS_OR_EMPTY,
 	CONFIG_CHECK_SERVER_ADDRESS, /* unix: tcp: */
+	CONFIG_CHECK_NETWORK,        /* ADDRESS or ADDRESS/BITS */
+	CONFIG_CHECK_ACTION_OR_EMPTY,
 	CONFIG_CHECK_REPLY,          /* template that begins with an enhanced status code */
 	CONFIG_CHECK_HEADER_NAME,
 	CONFIG_CHECK_HEADER_VALUE,

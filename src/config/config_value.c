@@ -45,7 +45,14 @@ action_get_name(enum action a)
 const char *
 config_protocol_get_name(enum config_protocol p)
 {
-	static const char *const names[] = { [CONFIG_PROTOCOL_MILTER] = "milter" };
+	static const char *const names[] = {
+		[CONFIG_PROTOCOL_MILTER] = "milter",
+		[CONFIG_PROTOCOL_SMTP] = "smtp",
+		[CONFIG_PROTOCOL_LMTP] = "lmtp",
+		[CONFIG_PROTOCOL_CLAMD] = "clamd",
+		[CONFIG_PROTOCOL_OPENSMTPD] = "opensmtpd",
+		[CONFIG_PROTOCOL_COURIER] = "courier",
+	};
 
 	ASSERT((unsigned)p < ARRAY_LEN(names));
 	return names[p];

@@ -12,6 +12,7 @@ struct scan_job;
 
 struct evidence {
 	const char *id;                    /* of the mail, for the reply */
+	const char *infected;              /* the listener's own action, or "" or NULL */
 	const struct finding *findings;
 	uint32_t finding_count;
 	const struct unscanned *unscanned;

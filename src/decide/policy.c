@@ -190,6 +190,8 @@ decide_infected(const struct config *c, const char *host, const struct evidence 
 
 	d->verdict = MAIL_INFECTED;
 	d->action = c->policy.infected;
+	if (ev->infected != NULL && !action_parse(slice_of_str(ev->infected), &d->action))
+		d->action = c->policy.infected;
 	buf_init(&names, 1024);
 	names_format(ev, &names);
 	snprintf(d->reason, sizeof(d->reason), "infected: %.200s", buf_get_str(&names));

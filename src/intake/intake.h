@@ -1,4 +1,4 @@
-/* intake.h: what every way in (milter, later SMTP ...) gives to the stages behind it, and what
+/* intake.h: what every way in (milter, SMTP, clamd ...) gives to the stages behind it, and what
  * it takes back from them. A protocol file decodes its wire, calls the sink, and waits for
  * finish(). It keeps nothing of the mail itself. */
 #ifndef CORDON_INTAKE_H
@@ -10,6 +10,9 @@
 
 #include "base/slice.h"
 
+struct buf;
+struct config;
+struct config_listener;
 struct loop;
 struct intake_session;
 
@@ -27,12 +30,26 @@ struct intake_client {
 /* Most bytes of one string above; longer ones are cut. */
 #define INTAKE_STRING_MAX_BYTES 1024
 
+/* Copies value into a string of the client, at most INTAKE_STRING_MAX_BYTES. The string is NULL
+ * or of an earlier call; without memory it becomes "". */
+void intake_client_set(char **string, struct slice value);
+/* All but the listener's name become "". */
+void intake_client_done(struct intake_client *c);
+
 enum intake_action {
 	INTAKE_TEMPFAIL = 0, /* the zero is the safe one */
 	INTAKE_ACCEPT,
 	INTAKE_REJECT,
 	INTAKE_DISCARD,
 	INTAKE_HOLD,         /* the MTA's own quarantine */
+};
+
+/* In the order of enum mail_verdict; the zero is the careful one. */
+enum intake_verdict {
+	INTAKE_UNSCANNED = 0,
+	INTAKE_CLEAN,
+	INTAKE_INFECTED,
+	INTAKE_BANNED,
 };
 
 struct intake_header_edit {
@@ -50,6 +67,17 @@ struct intake_reply {
 	const char *hold_reason;
 	const struct intake_header_edit *edits; /* only when accepted or held */
 	size_t edit_count;
+	/* The same mail with the edits made, as it is to be sent on: its bytes in order. Only when
+	 * accepted or held, and only when all of it was kept. Unlike the rest of the reply they stay
+	 * until mail_close(). */
+	const struct slice *pieces;
+	size_t piece_count;
+	/* For protocols that ask about files, and for people. */
+	const char *id;           /* of the mail in the log */
+	enum intake_verdict verdict;
+	const char *reason;       /* "infected: NAME, NAME", "unscanned: timeout", "" */
+	const struct slice *names; /* of what was found, each once, in the order found */
+	size_t name_count;
 };
 
 /* The stages behind. `mail` is what mail_begin returned. */
@@ -70,7 +98,14 @@ struct intake_sink {
 	 * *ret_room == SIZE_MAX it reads and drops the rest of the body. */
 	uint8_t *(*mail_body_reserve)(void *mail, size_t want, size_t *ret_room);
 	void (*mail_body_commit)(void *mail, size_t len);
-	/* All is there: the session stops reading and waits for finish(). */
+	/* What follows is no mail but a file called name, as clamd is asked: opened by what it is.
+	 * Before the first byte. The record calls it a file. */
+	void (*mail_set_file)(void *mail, struct slice name);
+	/* The next hop's last word on the mail, before mail_close(): its reply code (0: none came)
+	 * and text. It goes to the record. */
+	void (*mail_set_next_hop)(void *mail, unsigned code, struct slice text);
+	/* All is there: the session stops reading and waits for finish(). A protocol that never
+	 * called mail_header() gave the whole mail, header and all, as body bytes. */
 	void (*mail_end)(void *mail);
 	/* The mail is over without an answer: abort, connection lost, timed out, or the answer
 	 * was sent. `delivered` tells that finish()'s answer went out whole. mail is dead now. */
@@ -86,6 +121,19 @@ struct intake_env {
 	unsigned idle_timeout_ms;  /* between commands */
 	unsigned io_timeout_ms;    /* inside a packet or a blocked write */
 	unsigned progress_ms;      /* between progress replies while a mail is with the sink */
+	const char *hostname;      /* what we call ourselves */
+	/* For clamd's RELOAD and STATS; may be NULL. */
+	void (*ask_reload)(void *ctx);
+	/* Engines and databases in one line, "NAME/VERSION/..." appended to out. */
+	void (*get_version)(void *ctx, struct buf *out);
+};
+
+/* Where a connection came in. Borrowed for the call of start(); a session that needs the options
+ * later takes a reference of the configuration. */
+struct intake_place {
+	const char *listener;                  /* its name; copied to client.listener */
+	struct config *config;
+	const struct config_listener *options; /* inside config; NULL: not from a listener */
 };
 
 /* The base of every session; a protocol's struct begins with it. */
@@ -108,14 +156,15 @@ struct intake_session_ops {
 };
 
 /* How a protocol begins on an accepted connection. Takes over *fd (non-blocking). NULL when
- * memory is refused; *fd is closed then too. client.listener is copied. */
+ * memory is refused or the peer is not wanted; *fd is closed then too. */
 typedef struct intake_session *(*intake_start_fn)(struct intake_env *env, int *fd,
-    const char *listener);
+    const struct intake_place *place);
 
 /* The table of protocols (intake_table.c): one row each. */
 struct intake_protocol {
 	const char *name; /* as `protocol` in the configuration */
 	intake_start_fn start;
+	const char *full_reply; /* written to a connection that there is no room for; "" nothing */
 };
 const struct intake_protocol *intake_protocol_find(const char *name);
 

@@ -7,7 +7,7 @@
 #include "intake/milter_session.h"
 
 static const struct intake_protocol protocols[] = {
-	{ "milter", milter_session_start },
+	{ "milter", milter_session_start, "" },
 };
 
 const struct intake_protocol *

@@ -118,7 +118,7 @@ on_connect(struct milter_session *s, uint8_t *data, size_t len)
 	name = args.name;
 	if (slice_eq_str_nocase(name, "unknown") || slice_starts_with(name, SLICE_LIT("[")))
 		name = SLICE_NONE;
-	milter_client_set(&c->name, name);
+	intake_client_set(&c->name, name);
 	if (args.family == 'L')
 		return;
 	c->port = args.port;
@@ -149,7 +149,7 @@ on_helo(struct milter_session *s, uint8_t *data, size_t len)
 		return;
 	}
 	abort_mail(s);
-	milter_client_set(&s->base.client.helo, name);
+	intake_client_set(&s->base.client.helo, name);
 }
 
 /* User and TLS of the client, from the macros that are in force now. */
@@ -165,8 +165,8 @@ client_set_from_macros(struct milter_session *s)
 	    (int)MIN_OF(cipher.len, (size_t)128),
 	    cipher.len == 0 ? "" : (const char *)cipher.ptr);
 
-	milter_client_set(&s->base.client.tls, slice_of(tls, n < 0 ? 0 : (size_t)n));
-	milter_client_set(
+	intake_client_set(&s->base.client.tls, slice_of(tls, n < 0 ? 0 : (size_t)n));
+	intake_client_set(
 	    &s->base.client.user, milter_macros_get(&s->macros, MILTER_MACRO_AUTH_USER));
 }
 
@@ -256,7 +256,7 @@ on_quit_nc(struct milter_session *s, uint8_t *data UNUSED, size_t len UNUSED)
 {
 	abort_mail(s);
 	milter_macros_done(&s->macros);
-	milter_client_done(&s->base.client);
+	intake_client_done(&s->base.client);
 	s->is_connected = false;
 }
 

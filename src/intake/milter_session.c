@@ -23,39 +23,6 @@
 #define IN_MAX_BYTES  (MILTER_FIELD_MAX_BYTES + 128 * 1024)
 #define OUT_MAX_BYTES (4u * 1024 * 1024)
 
-static char no_text[1]; /* "" that costs an idle session nothing */
-
-void
-milter_client_set(char **string, struct slice value)
-{
-	char *copy;
-
-	value = slice_sub(value, 0, INTAKE_STRING_MAX_BYTES);
-	if (*string != NULL && slice_eq(value, slice_of_str(*string)))
-		return;
-	copy = value.len == 0 ? no_text : malloc(value.len + 1);
-	if (copy == NULL)
-		copy = no_text;
-	else if (value.len > 0) {
-		memcpy(copy, value.ptr, value.len);
-		copy[value.len] = '\0';
-	}
-	if (*string != no_text)
-		free(*string);
-	*string = copy;
-}
-
-void
-milter_client_done(struct intake_client *c)
-{
-	milter_client_set(&c->name, SLICE_NONE);
-	milter_client_set(&c->helo, SLICE_NONE);
-	milter_client_set(&c->user, SLICE_NONE);
-	milter_client_set(&c->tls, SLICE_NONE);
-	c->address[0] = '\0';
-	c->port = 0;
-}
-
 const struct intake_sink *
 milter_session_get_sink(const struct milter_session *s)
 {
@@ -145,8 +112,8 @@ session_free(struct milter_session *s)
 	buf_done(&s->in);
 	buf_done(&s->out);
 	milter_macros_done(&s->macros);
-	milter_client_done(&s->base.client);
-	milter_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_client_done(&s->base.client);
+	intake_client_set(&s->base.client.listener, SLICE_NONE);
 	free(s);
 }
 
@@ -424,7 +391,7 @@ static const struct intake_session_ops session_ops = {
 };
 
 struct intake_session *
-milter_session_start(struct intake_env *env, int *fd, const char *listener)
+milter_session_start(struct intake_env *env, int *fd, const struct intake_place *place)
 {
 	struct milter_session *s = calloc(1, sizeof(*s));
 
@@ -434,8 +401,8 @@ milter_session_start(struct intake_env *env, int *fd, const char *listener)
 	}
 	s->base.ops = &session_ops;
 	s->base.env = env;
-	milter_client_done(&s->base.client);
-	milter_client_set(&s->base.client.listener, slice_of_str(listener));
+	intake_client_done(&s->base.client);
+	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
 	buf_init(&s->in, IN_MAX_BYTES);
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->fd = TAKE_FD(*fd);

@@ -12,6 +12,6 @@
  * drain, resume   take effect from the loop
  * close    from inside a call of the sink: takes effect when that call has returned */
 struct intake_session *milter_session_start(
-    struct intake_env *env, int *fd, const char *listener);
+    struct intake_env *env, int *fd, const struct intake_place *place);
 
 #endif

@@ -81,9 +81,6 @@ void milter_session_flush(struct milter_session *s);
 /* The mail is over. Does nothing to the macros. */
 void milter_session_end_mail(struct milter_session *s, bool delivered);
 const struct intake_sink *milter_session_get_sink(const struct milter_session *s);
-/* Copies value into a string of the client, at most INTAKE_STRING_MAX_BYTES. */
-void milter_client_set(char **string, struct slice value);
-void milter_client_done(struct intake_client *c);
 
 /* milter_receive.c */
 /* Reads what the socket has, to an upper bound for fairness, and acts on it. */

@@ -103,6 +103,20 @@ message_set_queue_id(struct message *m, struct slice queue_id)
 		m->queue_id = keep(m, queue_id, 128);
 }
 
+void
+message_set_file(struct message *m, struct slice name)
+{
+	m->is_file = true;
+	m->file_name = keep(m, name, INTAKE_STRING_MAX_BYTES);
+}
+
+void
+message_set_next_hop(struct message *m, unsigned code, struct slice text)
+{
+	m->next_hop_code = code;
+	m->next_hop_text = keep(m, slice_trim(text), 256);
+}
+
 /* The MTA's buffers are small: when the budget is spent header bytes are dropped, and the mail
  * is unscanned for that. */
 static void
@@ -177,6 +191,63 @@ message_end_header(struct message *m)
 {
 	append(m, SLICE_LIT("\r\n"));
 	m->header_end = m->spool.len;
+}
+
+/* Length of the line at the start of s with its end. */
+static size_t
+line_len(struct slice s)
+{
+	size_t end = slice_find_byte(s, '\n', 0);
+
+	return end == SIZE_MAX ? s.len : end + 1;
+}
+
+static bool
+line_is_empty(struct slice line)
+{
+	return line.len == 0 || line.ptr[0] == '\n' ||
+	       (line.len == 2 && line.ptr[0] == '\r' && line.ptr[1] == '\n');
+}
+
+void
+message_find_header(struct message *m)
+{
+	struct slice all = message_get_bytes(m);
+	struct header_field *last = NULL;
+	size_t at = 0;
+
+	while (at < all.len) {
+		struct slice line = slice_sub(all, at, line_len(slice_from(all, at)));
+		size_t colon = slice_find_byte(line, ':', 0);
+		size_t end = at + line.len;
+
+		if (line_is_empty(line)) {
+			at = end;
+			break;
+		}
+		if (line.ptr[0] != ' ' && line.ptr[0] != '\t' && colon != SIZE_MAX) {
+			last = at > m->limits.header_bytes || end > UINT32_MAX ? NULL : header_new(m);
+			if (last == NULL)
+				m->flags |= MESSAGE_HEADER_LIMIT;
+			else
+				*last = (struct header_field){ (uint32_t)at, (uint32_t)colon,
+					(uint32_t)(at + colon + 1), 0 };
+		}
+		if (last != NULL && end <= UINT32_MAX)
+			last->value_len = (uint32_t)(end - last->value_at);
+		at = end;
+	}
+	for (uint32_t i = 0; i < m->header_count; i++) {
+		struct header_field *h = &m->headers[i];
+		size_t end = h->value_at + h->value_len;
+
+		if (end > h->value_at && all.ptr[end - 1] == '\n')
+			h->value_len--, end--;
+		if (end > h->value_at && all.ptr[end - 1] == '\r')
+			h->value_len--;
+	}
+	m->header_end = at;
+	m->is_whole = (m->flags & (MESSAGE_TOO_BIG | MESSAGE_NO_MEMORY)) == 0;
 }
 
 uint8_t *

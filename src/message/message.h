@@ -44,7 +44,12 @@ struct message {
 	uint32_t header_count, header_cap;
 	struct spool spool;
 	uint64_t size_bytes;  /* with what was dropped */
-	size_t header_end;    /* offset of the body in the spool */
+	size_t header_end;    /* offset of the body in the spool; 0: not known yet */
+	bool is_whole;        /* came as one run of bytes: message_find_header() */
+	bool is_file;         /* is no mail: file_name */
+	struct slice file_name;
+	unsigned next_hop_code; /* its last reply, 0: none came */
+	struct slice next_hop_text;
 	unsigned flags;       /* MESSAGE_* */
 	int64_t begun_us, ended_us;
 };
@@ -54,12 +59,21 @@ struct message *message_new(const struct message_limits *l, struct spool_pool *p
     const struct intake_client *client, struct slice sender, struct slice args);
 void message_free(struct message **m);
 void message_add_recipient(struct message *m, struct slice recipient);
+/* What follows is a file, not a mail. */
+void message_set_file(struct message *m, struct slice name);
+/* What the next hop said of it at last. */
+void message_set_next_hop(struct message *m, unsigned code, struct slice text);
 void message_set_queue_id(struct message *m, struct slice queue_id);
 /* Appends one field to the bytes: line ends become CRLF, and without value_is_raw a blank goes
  * behind the colon (milter without SMFIP_HDR_LEADSPC). */
 void message_add_header(struct message *m, struct slice name, struct slice value,
     bool value_is_raw);
 void message_end_header(struct message *m);
+/* For a mail that came as one run of bytes (SMTP, pipes): makes the header list from them and
+ * sets header_end. Lines end in CRLF or LF; a line that is no field belongs to the field before
+ * it; a first line without a colon (mbox's From) is passed over. A mail without an empty line is
+ * all header. Lists at most limits.header_bytes (MESSAGE_HEADER_LIMIT). */
+void message_find_header(struct message *m);
 /* As spool_reserve(), for body bytes. NULL with *ret_drop: the rest is to be dropped (flags
  * say why); NULL without: the budget is spent for now. */
 uint8_t *message_reserve_body(struct message *m, size_t want, size_t *ret_room, bool *ret_drop);

@@ -91,6 +91,8 @@ record_make(struct record *r, const struct message *m, const struct scan_job *j,
 		.sender = m->sender, .recipient_count = m->recipients_seen,
 		.size_bytes = m->size_bytes, .verdict = (uint8_t)d->verdict,
 		.action = (uint8_t)d->action, .delivered = delivered, .code = d->code,
+		.is_file = m->is_file, .file_name = m->file_name, .next_hop_code = m->next_hop_code,
+		.next_hop = m->next_hop_text,
 		.receive_us = (uint32_t)((m->ended_us ? m->ended_us : now) - m->begun_us),
 		.total_us = (uint32_t)(now - m->begun_us) };
 	r->recipients_shown = MIN_OF(m->recipient_count, RECORD_RECIPIENTS_MAX);
@@ -132,7 +134,9 @@ record_encode(const struct record *r, struct buf *b)
 		s |= put(b, r->recipients[i]);
 	s |= wire_put_u64(b, r->size_bytes) | wire_put_u32(b, r->objects);
 	s |= wire_put_u8(b, r->verdict) | wire_put_u8(b, r->action);
-	s |= wire_put_u8(b, r->delivered) | wire_put_u32(b, r->code);
+	s |= wire_put_u8(b, r->delivered) | wire_put_u8(b, r->is_file);
+	s |= wire_put_u32(b, r->code) | wire_put_u32(b, r->next_hop_code);
+	s |= put(b, r->next_hop) | put(b, r->file_name);
 	s |= put(b, r->names) | put(b, r->scanners) | put(b, r->causes) | put(b, r->classes);
 	s |= put(b, r->trail) | wire_put_u32(b, r->receive_us) | wire_put_u32(b, r->wait_us);
 	s |= wire_put_u32(b, r->decompose_us) | wire_put_u32(b, r->match_us);
@@ -149,7 +153,7 @@ record_decode(struct slice body, struct record *ret_record)
 	struct record r = { 0 };
 	struct slice *strings[] = { &r.id, &r.queue_id, &r.listener, &r.client_address,
 		&r.client_name, &r.helo, &r.user, &r.tls, &r.sender };
-	struct slice *lists[] = { &r.names, &r.scanners, &r.causes, &r.classes, &r.trail };
+	struct slice *lists[] = { &r.next_hop, &r.file_name, &r.names, &r.scanners, &r.causes, &r.classes, &r.trail };
 	uint32_t *numbers[] = { &r.receive_us, &r.wait_us, &r.decompose_us, &r.match_us,
 		&r.inspect_us, &r.engines_us, &r.total_us, &r.cache_hits, &r.cache_misses };
 
@@ -166,7 +170,9 @@ record_decode(struct slice body, struct record *ret_record)
 	r.verdict = wire_get_u8(&w);
 	r.action = wire_get_u8(&w);
 	r.delivered = wire_get_u8(&w);
+	r.is_file = wire_get_u8(&w);
 	r.code = wire_get_u32(&w);
+	r.next_hop_code = wire_get_u32(&w);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		*lists[i] = wire_get_slice(&w);
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)

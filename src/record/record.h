@@ -23,7 +23,11 @@ struct record {
 	uint32_t objects;
 	uint8_t verdict, action; /* enum mail_verdict, enum action */
 	uint8_t delivered;       /* the answer reached the MTA */
+	uint8_t is_file;         /* a file that a client asked about, no mail */
 	uint32_t code;
+	uint32_t next_hop_code;  /* what the next hop said at last; 0: it was not asked, or fell silent */
+	struct slice next_hop;   /* its text */
+	struct slice file_name;
 	struct slice names;      /* of findings, joined by commas */
 	struct slice scanners;
 	struct slice causes;

@@ -36,8 +36,8 @@ text_ms(struct buf *out, const char *key, uint32_t us)
 int
 record_format_text(const struct record *r, struct buf *out)
 {
-	int s = buf_printf(out, "id=%.*s event=mail verdict=%s action=%s code=%" PRIu32 "%s",
-	    SLICE_FMT(r->id), mail_verdict_get_text((enum mail_verdict)r->verdict),
+	int s = buf_printf(out, "id=%.*s event=%s verdict=%s action=%s code=%" PRIu32 "%s",
+	    SLICE_FMT(r->id), r->is_file ? "file" : "mail", mail_verdict_get_text((enum mail_verdict)r->verdict),
 	    action_get_name((enum action)r->action), r->code, r->delivered ? "" : " answer=lost");
 
 	s |= buf_printf(out, " size=%" PRIu64 " objects=%" PRIu32 " recipients=%" PRIu32,
@@ -54,6 +54,10 @@ record_format_text(const struct record *r, struct buf *out)
 	s |= text_field_if_any(out, "scanner", r->scanners);
 	s |= text_field_if_any(out, "names", r->names);
 	s |= text_field_if_any(out, "ambiguous", r->classes);
+	s |= text_field_if_any(out, "file", r->file_name);
+	if (r->next_hop_code != 0)
+		s |= buf_printf(out, " next_hop_code=%" PRIu32, r->next_hop_code);
+	s |= text_field_if_any(out, "next_hop", r->next_hop);
 	s |= text_field_if_any(out, "queue_id", r->queue_id);
 	s |= text_field_if_any(out, "listener", r->listener);
 	s |= text_field(out, "client", r->client_address);
@@ -106,7 +110,8 @@ record_format_json(const struct record *r, struct buf *out)
 		const char *key;
 		struct slice value;
 	} texts[] = { { "cause", r->causes }, { "scanner", r->scanners }, { "names", r->names },
-		{ "ambiguous", r->classes }, { "queue_id", r->queue_id },
+		{ "ambiguous", r->classes }, { "file", r->file_name },
+		{ "next_hop", r->next_hop }, { "queue_id", r->queue_id },
 		{ "listener", r->listener }, { "client", r->client_address },
 		{ "client_name", r->client_name }, { "user", r->user }, { "tls", r->tls },
 		{ "from", r->sender }, { "trail", r->trail }, { "helo", r->helo } };
@@ -116,7 +121,7 @@ record_format_json(const struct record *r, struct buf *out)
 	} times[] = { { "receive_ms", r->receive_us }, { "wait_ms", r->wait_us },
 		{ "decompose_ms", r->decompose_us }, { "match_ms", r->match_us },
 		{ "engines_ms", r->engines_us }, { "total_ms", r->total_us } };
-	int s = buf_append_str(out, "{\"event\":\"mail\",\"id\":");
+	int s = buf_printf(out, "{\"event\":\"%s\",\"id\":", r->is_file ? "file" : "mail");
 
 	s |= json_text_append(out, r->id);
 	s |= buf_printf(out, ",\"verdict\":\"%s\",\"action\":\"%s\",\"code\":%" PRIu32
@@ -129,6 +134,8 @@ record_format_json(const struct record *r, struct buf *out)
 		    times[i].us / 1000, times[i].us % 1000);
 	s |= buf_printf(out, ",\"cache_hits\":%" PRIu32 ",\"cache_misses\":%" PRIu32, r->cache_hits,
 	    r->cache_misses);
+	if (r->next_hop_code != 0)
+		s |= buf_printf(out, ",\"next_hop_code\":%" PRIu32, r->next_hop_code);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		s |= json_field(out, texts[i].key, texts[i].value);
 	s |= json_recipients(r, out) | buf_append_byte(out, '}');

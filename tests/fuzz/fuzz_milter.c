@@ -301,7 +301,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.edits = edits,
 		.edit_count = (data[1] & 8) != 0 ? ARRAY_LEN(edits) : 0 };
 	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-	f.session = milter_session_start(&env, &fds[1], "fuzz");
+	f.session = milter_session_start(
+	    &env, &fds[1], &(struct intake_place){ .listener = "fuzz" });
 	ASSERT(f.session != NULL && fds[1] == -1);
 	check_replies(-1);
 	feed_input(fds[0], data + 3, len - 3);

@@ -346,7 +346,7 @@ test_forged_results(void **state UNUSED)
 		struct intake_reply r;
 
 		policy_decide(c, "mx", &ev, &d);
-		reply_make(c, &d, m, &r);
+		reply_make(c, &d, NULL, m, &r);
 		assert_int_equal(r.edit_count, on == 3 ? 0 : 2 + d.header_count);
 		for (unsigned i = 0; i < 2 && on != 3; i++) {
 			assert_string_equal(r.edits[i].name, "MIME-Ambiguity-Results");

@@ -158,6 +158,21 @@ static const struct {
 	    false },
 	{ "listener without address", "listener a {\n protocol = milter\n}\n",
 	    "f:3: listener a has no address, expected address = ...\n", false },
+	{ "smtp without next hop", "listener a { protocol = smtp address = \"unix:/x\" }\n",
+	    "f:1: listener a has no next_hop, expected next_hop = \"inet:HOST:PORT\"\n", false },
+	{ "smtp to itself",
+	    "listener a { protocol = lmtp address = \"unix:/x\" next_hop = \"unix:/x\" }\n",
+	    "f:1: listener a is its own next_hop, expected another address\n", false },
+	{ "TLS without certificate",
+	    "listener a { protocol = smtp address = \"unix:/x\" next_hop = \"unix:/y\"\n"
+	    "tls_required = true }\n",
+	    "f:2: listener a has tls_required, expected tls_certificate too\n", false },
+	{ "network", "listener a { address = \"unix:/x\" trusted = {\"10.0.0.0/33\"} }\n",
+	    "f:1: listener.trusted: \"10.0.0.0/33\" is no network, expected an address, or a network "
+	    "such as 192.0.2.0/24\n", false },
+	{ "action of a listener", "listener a { address = \"unix:/x\" infected = \"drop\" }\n",
+	    "f:1: listener.infected: \"drop\" is no action, expected accept, reject, tempfail, "
+	    "discard or hold\n", false },
 	{ "empty listener", "listener a {\n}\n",
 	    "f:2: listener a has no address, expected address = ...\n", false },
 	{ "clamd without servers", LISTENER "clamd a { timeout_ms = 10 }\n",
@@ -345,6 +360,7 @@ parse_good(const char *text)
 static void
 test_values(void **state)
 {
+	CLEANUP(buf_done) struct buf protocols = { .max = 1024 };
 	CLEANUP(config_unref)
 	struct config *c = parse_good(
 	    "user = \"\"  max_message_size = 64M  log_format = json control_mode = 600\n"
@@ -371,8 +387,10 @@ test_values(void **state)
 	assert_string_equal(c->listeners[2].group, "root");
 	assert_int_equal(c->listeners[2].line, 4);
 	assert_int_equal(c->listeners[2].protocol, CONFIG_PROTOCOL_MILTER);
-	assert_string_equal(config_protocol_get_name(CONFIG_PROTOCOL_MILTER),
-	    config_rows[CONFIG_ROW_listener_protocol].choices);
+	for (int i = CONFIG_PROTOCOL_MILTER; i <= CONFIG_PROTOCOL_COURIER; i++)
+		(void)buf_printf(&protocols, "%s%s", i == 0 ? "" : " ", config_protocol_get_name(i));
+	assert_string_equal(
+	    buf_get_str(&protocols), config_rows[CONFIG_ROW_listener_protocol].choices);
 	assert_int_equal(c->limits.depth, 7);
 	assert_int_equal(c->limits.mime_depth, 100);
 	assert_int_equal(c->limits.held_bytes, 1234567);

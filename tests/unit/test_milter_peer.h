@@ -224,7 +224,8 @@ peer_start(struct peer *p)
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	p->fd = fds[0];
-	p->session = milter_session_start(&p->env, &fds[1], "inbound");
+	p->session = milter_session_start(
+	    &p->env, &fds[1], &(struct intake_place){ .listener = "inbound" });
 	assert_non_null(p->session);
 	assert_int_equal(fds[1], -1);
 }

@@ -45,7 +45,7 @@ test_actions(void **state UNUSED)
 		struct intake_reply r;
 
 		memset(&r, 0xff, sizeof(r));
-		reply_make(config, &d, m, &r);
+		reply_make(config, &d, NULL, m, &r);
 		assert_int_equal(r.action, rows[i].want);
 		assert_int_equal(r.code, rows[i].code);
 		assert_string_equal(r.enhanced, "9.9.9");
@@ -78,7 +78,7 @@ test_forged(void **state UNUSED)
 	struct decision d = { .action = ACTION_ACCEPT, .code = 250, .remove_forged = true };
 	struct intake_reply r;
 
-	reply_make(config, &d, m, &r);
+	reply_make(config, &d, NULL, m, &r);
 	assert_int_equal(r.edit_count, ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
 		assert_string_equal(r.edits[i].name, want[i].name);
@@ -86,7 +86,7 @@ test_forged(void **state UNUSED)
 		assert_null(r.edits[i].value);
 	}
 	d.remove_forged = false;
-	reply_make(config, &d, m, &r);
+	reply_make(config, &d, NULL, m, &r);
 	assert_int_equal(r.edit_count, 0);
 	message_free(&m);
 }
@@ -106,7 +106,7 @@ test_both_names_equal(void **state UNUSED)
 		message_free(&m);
 		return;
 	}
-	reply_make(c, &d, m, &r);
+	reply_make(c, &d, NULL, m, &r);
 	assert_int_equal(r.edit_count, 2); /* not each twice */
 	message_free(&m);
 	config_unref(&c);
@@ -126,7 +126,7 @@ test_no_memory(void **state UNUSED)
 		continue;
 	while (arena_alloc(m->arena, 16) != NULL)
 		continue;
-	reply_make(config, &d, m, &r);
+	reply_make(config, &d, NULL, m, &r);
 	assert_int_equal(r.action, INTAKE_TEMPFAIL);
 	assert_int_equal(r.code, 451);
 	assert_int_equal(r.enhanced[0], '4');
@@ -142,7 +142,7 @@ test_zero(void **state UNUSED)
 	struct decision zero = { 0 };
 	struct intake_reply r;
 
-	reply_make(config, &zero, m, &r);
+	reply_make(config, &zero, NULL, m, &r);
 	assert_int_equal(r.action, INTAKE_TEMPFAIL);
 	assert_int_equal(r.code, 451);
 	message_free(&m);
