@@ -134,6 +134,18 @@ iso_has_long_chain(struct slice b)
 	return false;
 }
 
+/* Another tree of the same image: what has no bytes was listed already. */
+static struct archive_report
+read_tree(struct decompose *d, struct object *o, const char *options)
+{
+	struct archive_job job = { .format = ARCHIVE_READ_ISO9660,
+		.bytes = o->bytes,
+		.options = options,
+		.caller_lists = true };
+
+	return archive_read_members(d, o, &job);
+}
+
 /* A disk image may hold three trees (Rock Ridge, Joliet, plain), and each system shows another.
  * All are read where the budget allows; equal files are one object. */
 static uint64_t
@@ -148,7 +160,7 @@ read_iso(struct decompose *d, struct object *o)
 	for (size_t i = first + 1; i < ARRAY_LEN(trees); i++) {
 		if (r.bytes > decompose_get_budget(d)->left_bytes / 2)
 			break;
-		other = read_as(d, o, ARCHIVE_READ_ISO9660, trees[i]);
+		other = read_tree(d, o, trees[i]);
 		if (r.facts == 0 && other.facts == 0 &&
 		    (other.members != r.members || other.bytes != r.bytes))
 			facts |= FACT_BIT(FACT_DISAGREEMENT);

@@ -207,7 +207,7 @@ member_copy(struct reading *r)
 		int result;
 
 		if (!budget_has_time(decompose_get_budget(r->d))) {
-			r->report.facts |= FACT_BIT(FACT_LIMIT_CPU);
+			r->report.facts |= budget_get_time_facts(decompose_get_budget(r->d));
 			return MEMBER_LIMIT;
 		}
 		result = archive_read_data_block(r->a, &block, &len, &offset);
@@ -232,39 +232,125 @@ member_copy(struct reading *r)
 	}
 }
 
+/* Formats that pack nothing: what a member takes is what it has. */
+static bool
+format_only_stores(enum archive_format f)
+{
+	return f == ARCHIVE_READ_TAR || f == ARCHIVE_READ_CPIO || f == ARCHIVE_READ_AR ||
+	       f == ARCHIVE_READ_WARC || f == ARCHIVE_READ_ISO9660;
+}
+
+/* libarchive tells methods in the name of the format, "CAB (MSZIP)" or "lha -lh5-", and sizes
+ * of packed members not at all. */
+static struct packing
+member_packing(struct reading *r, struct archive_entry *e)
+{
+	struct packing p = r->job->packing;
+	const char *format = archive_format_name(r->a), *word;
+
+	if (p.method.len > 0 || p.packed_bytes > 0)
+		return p;
+	if (archive_entry_size_is_set(e) && archive_entry_size(e) > 0)
+		p.plain_bytes = (uint64_t)archive_entry_size(e);
+	if (format_only_stores(r->job->format)) {
+		p.packed_bytes = p.plain_bytes;
+		p.method = SLICE_LIT("store");
+	} else if (r->job->format == ARCHIVE_READ_RPM) {
+		p.method = slice_of_str(archive_filter_name(r->a, 0));
+	} else if (format != NULL && (word = strchr(format, '(')) != NULL) {
+		p.method = slice_sub(slice_of_str(word), 1, strcspn(word + 1, ")"));
+	} else if (format != NULL && (word = strrchr(format, ' ')) != NULL) {
+		p.method = slice_of_str(word + 1);
+	}
+	return p;
+}
+
+static struct child
+member_child(struct reading *r, struct archive_entry *e, const struct slice *name)
+{
+	return (struct child){ .step = name->len > 0 ? *name : SLICE_LIT("(no name)"),
+		.names = name,
+		.name_count = name->len > 0 ? 1 : 0,
+		.facts = r->job->child_facts,
+		.packing = member_packing(r, e) };
+}
+
+/* What the data of a member that ended so is, beyond what libarchive said. */
+static uint64_t
+judge_end(struct archive_entry *e, enum member_end end, uint64_t declared, uint64_t got)
+{
+	if (archive_entry_filetype(e) != AE_IFREG || end != MEMBER_WHOLE ||
+	    declared == UINT64_MAX ||
+	    got >= declared) /* folders on disk images have sizes too */
+		return 0;
+	return got == 0 ? FACT_BIT(FACT_UNSUPPORTED) : FACT_BIT(FACT_TRUNCATED);
+}
+
 /* Reads and emits the member. False: the archive is left. */
 static bool
 member_emit(struct reading *r, struct archive_entry *e, struct slice name)
 {
-	struct child c = { .step = name, .names = &name, .name_count = name.len > 0 ? 1 : 0,
-		.facts = r->job->child_facts };
-	uint64_t declared = archive_entry_size_is_set(e) ? (uint64_t)archive_entry_size(e)
-	                                                 : UINT64_MAX;
+	struct child c = member_child(r, e, &name);
+	uint64_t declared =
+	    archive_entry_size_is_set(e) ? (uint64_t)archive_entry_size(e) : UINT64_MAX;
+	uint64_t facts_before = r->report.facts, got;
 	enum member_end end;
-	uint64_t got;
 	bool on = true;
 
-	if (name.len == 0)
-		c.step = SLICE_LIT("(no name)");
+	r->report.facts = 0; /* of this member, for now */
 	decompose_output_begin(r->d, r->o, r->o->bytes.len);
 	end = member_copy(r);
 	got = decompose_output_get(r->d).len;
 	r->report.bytes += got;
-	if (got == 0) {
-		decompose_output_drop(r->d);
-	} else {
+	r->report.facts |= judge_end(e, end, declared, got);
+	if (!r->job->caller_lists)
+		c.facts |= r->report.facts; /* else the caller may know better */
+	if (got > 0) {
 		r->report.members++;
 		on = decompose_output_finish(r->d, &c) != NULL;
+	} else if (r->job->caller_lists || archive_entry_filetype(e) != AE_IFREG) {
+		decompose_output_drop(r->d);
+	} else {
+		on = decompose_output_give_up(r->d, &c) != NULL;
 	}
+	r->report.facts |= facts_before;
 	if (archive_entry_filetype(e) != AE_IFREG)
-		declared = UINT64_MAX; /* folders on disk images have sizes too */
-	if (end == MEMBER_WHOLE && declared != UINT64_MAX && got < declared)
-		r->report.facts |= got == 0 ? FACT_BIT(FACT_UNSUPPORTED) : FACT_BIT(FACT_TRUNCATED);
+		declared = UINT64_MAX;
 	if (r->job->member != NULL)
 		r->job->member(r->job->ctx, name, declared, got);
 	if (end == MEMBER_LIMIT)
 		return on && member_drain(r);
 	return on && end != MEMBER_FATAL;
+}
+
+/* The member has a name and no password for us. */
+static void
+member_list_encrypted(struct reading *r, struct archive_entry *e)
+{
+	struct slice name = member_name(r, e);
+	struct child c = member_child(r, e, &name);
+
+	c.facts |= FACT_BIT(FACT_ENCRYPTED);
+	c.unopened = true;
+	if (!r->job->caller_lists)
+		(void)decompose_emit_empty(r->d, r->o, &c);
+	if (r->job->member != NULL)
+		r->job->member(r->job->ctx, name, UINT64_MAX, 0);
+}
+
+/* Empty files are members; folders and links are not. False: the objects are used up. */
+static bool
+member_list_empty(struct reading *r, struct archive_entry *e)
+{
+	struct slice name;
+	struct child c;
+
+	if (archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e) != NULL ||
+	    r->job->caller_lists)
+		return true;
+	name = member_name(r, e);
+	c = member_child(r, e, &name);
+	return decompose_emit_empty(r->d, r->o, &c) != NULL;
 }
 
 static la_ssize_t
@@ -313,13 +399,12 @@ member_next(struct reading *r)
 	if (archive_entry_is_encrypted(e)) {
 		r->report.facts |= FACT_BIT(FACT_ENCRYPTED);
 		if (r->job->passphrase == NULL) {
-			if (r->job->member != NULL)
-				r->job->member(r->job->ctx, member_name(r, e), UINT64_MAX, 0);
+			member_list_encrypted(r, e);
 			return true;
 		}
 	}
 	if (archive_entry_size_is_set(e) && archive_entry_size(e) == 0)
-		return true; /* folders, links, empty files */
+		return member_list_empty(r, e);
 	if (archive_entry_filetype(e) != AE_IFREG && !archive_entry_size_is_set(e))
 		return true;
 	return member_emit(r, e, member_name(r, e));
@@ -346,7 +431,7 @@ reading_run(struct reading *r)
 		if (!member_next(r))
 			return;
 	}
-	r->report.facts |= FACT_BIT(FACT_LIMIT_CPU);
+	r->report.facts |= budget_get_time_facts(decompose_get_budget(r->d));
 }
 
 struct archive_report

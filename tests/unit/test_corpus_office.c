@@ -9,11 +9,12 @@
 #define CLAM_SHA256 "71e7b604d18aefd839e51a39c88df8383bb4c071dc31f87f00a2b5df580d4495"
 #define BIT(f) FACT_BIT(FACT_##f)
 /* What leaves a mail unscanned. */
-#define HOLDING (BIT(ENCRYPTED) | BIT(CORRUPT) | BIT(TRUNCATED) | BIT(UNSUPPORTED) | \
-	BIT(LIMIT_DEPTH) | BIT(LIMIT_OBJECTS) | BIT(LIMIT_BYTES) | BIT(LIMIT_RATIO) | \
-	BIT(LIMIT_CPU) | BIT(LIMIT_VIEWS) | BIT(MULTI_VOLUME))
-#define TELLING (HOLDING | BIT(MACRO) | BIT(AUTO_MACRO) | BIT(SUSPICIOUS_CALL) | \
-	BIT(EXTERNAL_LINK) | BIT(EMBEDDED_FILE) | BIT(ACTIVE_CONTENT) | BIT(DISAGREEMENT))
+#define HOLDING                                                                                \
+	(BIT(ENCRYPTED) | BIT(CORRUPT) | BIT(TRUNCATED) | BIT(UNSUPPORTED) | FACTS_LIMITS |    \
+	    BIT(LIMIT_VIEWS) | BIT(MULTI_VOLUME))
+#define TELLING                                                                                \
+	(HOLDING | BIT(MACRO) | BIT(AUTO_MACRO) | BIT(SUSPICIOUS_CALL) | BIT(EXTERNAL_LINK) |  \
+	    BIT(EMBEDDED_FILE) | BIT(ACTIVE_CONTENT) | BIT(DISAGREEMENT))
 
 static struct bench bench;
 static char corpus[1024];
