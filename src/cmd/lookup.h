@@ -18,7 +18,7 @@ enum lookup_extent {
 	LOOKUP_SHORT, /* as mail that arrives: the first finding ends it */
 	LOOKUP_FULL,  /* everything there is to be found */
 	LOOKUP_LIST,  /* everything is taken apart and no scanner outside is asked: the verdict
-		       * is  unscanned and means nothing */
+	               * is unscanned and means nothing */
 	LOOKUP_EXTENT_COUNT,
 };
 

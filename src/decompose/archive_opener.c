@@ -90,14 +90,18 @@ read_tar(struct decompose *d, struct object *o)
 }
 
 /* Names in LHA archives are in the code page of the one who made them, mostly Japanese; without
- * a guess libarchive leaves the archive at the first name that is not ASCII. */
+ * a guess libarchive leaves the archive at the first name that is not ASCII. In code page 437
+ * every byte is a letter: names come out wrong, and members right. */
 static struct archive_report
 read_lha(struct decompose *d, struct object *o)
 {
+	static const char *const guesses[] = { "lha:hdrcharset=CP932", "lha:hdrcharset=CP437" };
 	struct archive_report r = read_as(d, o, ARCHIVE_READ_LHA, NULL);
 
-	if ((r.facts & FACT_BIT(FACT_CORRUPT)) != 0)
-		r = read_as(d, o, ARCHIVE_READ_LHA, "lha:hdrcharset=CP932");
+	for (size_t i = 0; i < ARRAY_LEN(guesses); i++) {
+		if ((r.facts & FACT_BIT(FACT_CORRUPT)) != 0)
+			r = read_as(d, o, ARCHIVE_READ_LHA, guesses[i]);
+	}
 	return r;
 }
 

@@ -106,8 +106,8 @@ fact_of_error(struct archive *a)
 	    text_has(text, "too small"))
 		return FACT_BIT(FACT_TRUNCATED);
 	if (text_has(text, "unsupported") || text_has(text, "not supported") ||
-	    text_has(text, "unknown codec") || text_has(text, "don't support") ||
-	    text_has(text, "not yet"))
+	    text_has(text, "codec id") || text_has(text, "unknown codec") ||
+	    text_has(text, "don't support") || text_has(text, "not yet"))
 		return FACT_BIT(FACT_UNSUPPORTED);
 	return FACT_BIT(FACT_CORRUPT);
 }
@@ -302,7 +302,7 @@ member_emit(struct reading *r, struct archive_entry *e, struct slice name)
 	end = member_copy(r);
 	got = decompose_output_get(r->d).len;
 	r->report.bytes += got;
-	r->report.facts |= judge_end(e, end, declared, got);
+	r->report.facts |= judge_end(e, end, declared, got) | decompose_output_get_facts(r->d);
 	if (!r->job->caller_lists)
 		c.facts |= r->report.facts; /* else the caller may know better */
 	if (got > 0) {

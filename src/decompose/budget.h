@@ -13,8 +13,8 @@ struct limits {
 	uint64_t held_bytes;    /* decoded bytes kept at one time */
 	uint32_t ratio;         /* one object's output bytes per input byte ... */
 	uint64_t ratio_floor_bytes; /* ... once its output passed this many bytes */
-	uint64_t quota_min,
-	    quota_max; /* bytes; quota_max 0: no quota, see budget_get_quota() */
+	uint64_t quota_min;         /* bytes; see budget_get_quota() */
+	uint64_t quota_max;         /* 0: no quota */
 	uint32_t quota_min_factor, quota_max_factor;
 	uint32_t cpu_ms;          /* CPU time for the whole message */
 	uint32_t wall_ms;         /* wall-clock time for it; 0: no limit here */

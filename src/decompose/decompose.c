@@ -524,6 +524,13 @@ decompose_output_get(const struct decompose *d)
 	return slice_of(d->hold + d->output.start, d->output.len);
 }
 
+uint64_t
+decompose_output_get_facts(const struct decompose *d)
+{
+	ASSERT(d->output.open);
+	return d->output.facts;
+}
+
 struct object *
 decompose_output_finish(struct decompose *d, const struct child *c)
 {

@@ -96,16 +96,18 @@ struct object *decompose_emit_empty(
  *          want is at most 64 MB
  * commit   n of the reserved bytes were filled; they are paid for here
  * write    reserve + copy + commit; false when a limit is met (what fits was written)
- * finish   like decompose_emit(). An empty output is emitted too: drop it when it means
- * nothing. A limit that cut the output is a fact of the child as well as of the parent give_up
- * nothing came out: drops the output and emits the child without bytes, as unopened when it has
- * a fact or a limit was met get      what was written so far, contiguous; valid until finish or
- * drop */
+ * finish   like decompose_emit(). An empty output is emitted too: drop it when it means nothing.
+ *          A limit that cut the output is a fact of the child as well as of the parent
+ * give_up  nothing came out: drops the output and emits the child without bytes, as unopened
+ *          when it has a fact or a limit was met
+ * get      what was written so far, contiguous; valid until finish or drop
+ * get_facts  the limits that cut the output that is open */
 void decompose_output_begin(struct decompose *d, struct object *parent, uint64_t input_bytes);
 uint8_t *decompose_output_reserve(struct decompose *d, size_t want, size_t *ret_room);
 bool decompose_output_commit(struct decompose *d, size_t n);
 bool decompose_output_write(struct decompose *d, struct slice s);
 struct slice decompose_output_get(const struct decompose *d);
+uint64_t decompose_output_get_facts(const struct decompose *d);
 struct object *decompose_output_finish(struct decompose *d, const struct child *c);
 struct object *decompose_output_give_up(struct decompose *d, const struct child *c);
 void decompose_output_drop(struct decompose *d);

@@ -73,8 +73,7 @@ struct object {
 	bool borrowed;   /* bytes lie inside the bytes of another object */
 	struct slice bytes;
 	uint64_t size; /* bytes.len when it was emitted */
-	bool unopened; /* a member that was only listed: bytes are packed still, or there are
-			  none */
+	bool unopened; /* only listed: its bytes are packed still, or there are none */
 	bool lone;     /* it has no bytes, and is not one object with others that have none */
 	struct packing packing;
 	bool hashed; /* false: hash is all zero (see decompose_hook.hash_first) */
