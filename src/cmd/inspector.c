@@ -96,6 +96,15 @@ on_signature(void *ctx, const char *name)
 	finding_add(in, in->object->id, SLICE_LIT("signatures"), slice_of_str(name), 0, false);
 }
 
+/* Whether these bytes were matched already as part of what they stand in. Members of archives
+ * are matched again, so that it is told which one it was. */
+static bool
+is_part_of_mail(const struct inspection *in, const struct object *o)
+{
+	return o->borrowed && o->parent != 0 &&
+	       (decompose_get_object(in->decompose, o->parent)->roles & ROLE_ENTITY) != 0;
+}
+
 /* Signatures over bytes that were not part of something matched already. */
 static void
 object_match(struct inspection *in, struct object *o)
@@ -103,7 +112,7 @@ object_match(struct inspection *in, struct object *o)
 	uint32_t first = in->report.finding_count;
 	int64_t begun;
 
-	if (o->borrowed && o->id != 1)
+	if (is_part_of_mail(in, o))
 		return;
 	begun = clock_now_us();
 	in->object = o;

@@ -80,6 +80,8 @@ struct reading {
 	struct archive *a;
 	struct archive_report report;
 	uint64_t drained;
+	struct slice run; /* of the member at hand, inside o->bytes */
+	bool may_borrow;
 	size_t part; /* of job->parts, the next to be read */
 };
 
@@ -192,13 +194,52 @@ member_drain(struct reading *r)
 	return false;
 }
 
+/* One member behind the other, each byte in one member at most: nothing can be had twice. */
+static bool
+format_is_sequence(enum archive_format f)
+{
+	return f == ARCHIVE_READ_TAR || f == ARCHIVE_READ_CPIO || f == ARCHIVE_READ_AR ||
+	       f == ARCHIVE_READ_WARC;
+}
+
+/* Data that libarchive hands out as it stands in the archive, which is in memory. It is not
+ * copied as long as the blocks follow one another. */
+static bool
+run_add(struct reading *r, struct slice block)
+{
+	struct slice all = r->o->bytes;
+
+	if (!r->may_borrow || block.len == 0 || block.ptr < all.ptr ||
+	    block.ptr >= all.ptr + all.len ||
+	    (r->run.len > 0 && block.ptr != r->run.ptr + r->run.len))
+		return false;
+	if (r->run.len == 0)
+		r->run.ptr = block.ptr;
+	r->run.len += block.len;
+	return true;
+}
+
+/* A block of the member, behind a hole of that many bytes. Into the run, or the open output. */
+static bool
+block_take(struct reading *r, struct slice block, uint64_t hole)
+{
+	struct slice run = r->run;
+
+	if (hole == 0 && run_add(r, block))
+		return true;
+	r->may_borrow = false; /* it is not one piece after all */
+	r->run = SLICE_NONE;
+	return decompose_output_write(r->d, run) && write_zeros(r, hole) &&
+	       decompose_output_write(r->d, block);
+}
+
 enum member_end { MEMBER_WHOLE, MEMBER_BROKEN, MEMBER_FATAL, MEMBER_LIMIT };
 
-/* The data of the current member into the open output. */
+/* The data of the current member into the run or the open output. */
 static enum member_end
 member_copy(struct reading *r)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, hole;
 
 	for (;;) {
 		const void *block;
@@ -213,20 +254,17 @@ member_copy(struct reading *r)
 		result = archive_read_data_block(r->a, &block, &len, &offset);
 		if (r->job->format != ARCHIVE_READ_TAR)
 			offset = 0; /* only tar has holes; the xar reader counts on from file to file */
-		if (result == ARCHIVE_EOF) {
-			if (offset > 0 && (uint64_t)offset > at && !write_zeros(r, (uint64_t)offset - at))
-				return MEMBER_LIMIT;
-			return MEMBER_WHOLE;
-		}
+		hole = offset > 0 && (uint64_t)offset > at ? (uint64_t)offset - at : 0;
+		if (result == ARCHIVE_EOF)
+			return hole > 0 && !block_take(r, SLICE_NONE, hole) ? MEMBER_LIMIT
+									    : MEMBER_WHOLE;
 		if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {
 			r->report.facts |= fact_of_error(r->a);
 			return result == ARCHIVE_FATAL ? MEMBER_FATAL : MEMBER_BROKEN;
 		}
 		if (result == ARCHIVE_WARN)
 			r->report.facts |= fact_of_error(r->a);
-		if (offset > 0 && (uint64_t)offset > at && !write_zeros(r, (uint64_t)offset - at))
-			return MEMBER_LIMIT;
-		if (!decompose_output_write(r->d, slice_of(block, len)))
+		if (!block_take(r, slice_of(block, len), hole))
 			return MEMBER_LIMIT;
 		at = (offset > 0 ? (uint64_t)offset : at) + len;
 	}
@@ -236,8 +274,7 @@ member_copy(struct reading *r)
 static bool
 format_only_stores(enum archive_format f)
 {
-	return f == ARCHIVE_READ_TAR || f == ARCHIVE_READ_CPIO || f == ARCHIVE_READ_AR ||
-	       f == ARCHIVE_READ_WARC || f == ARCHIVE_READ_ISO9660;
+	return format_is_sequence(f) || f == ARCHIVE_READ_ISO9660;
 }
 
 /* libarchive tells methods in the name of the format, "CAB (MSZIP)" or "lha -lh5-", and sizes
@@ -286,6 +323,16 @@ judge_end(struct archive_entry *e, enum member_end end, uint64_t declared, uint6
 	return got == 0 ? FACT_BIT(FACT_UNSUPPORTED) : FACT_BIT(FACT_TRUNCATED);
 }
 
+/* False: the objects are used up. */
+static bool
+member_finish(struct reading *r, const struct child *c)
+{
+	if (r->run.len == 0)
+		return decompose_output_finish(r->d, c) != NULL;
+	decompose_output_drop(r->d);
+	return decompose_emit(r->d, r->o, c, r->run) != NULL;
+}
+
 /* Reads and emits the member. False: the archive is left. */
 static bool
 member_emit(struct reading *r, struct archive_entry *e, struct slice name)
@@ -298,16 +345,18 @@ member_emit(struct reading *r, struct archive_entry *e, struct slice name)
 	bool on = true;
 
 	r->report.facts = 0; /* of this member, for now */
+	r->run = SLICE_NONE;
+	r->may_borrow = format_is_sequence(r->job->format) && r->job->bytes.len > 0;
 	decompose_output_begin(r->d, r->o, r->o->bytes.len);
 	end = member_copy(r);
-	got = decompose_output_get(r->d).len;
+	got = decompose_output_get(r->d).len + r->run.len;
 	r->report.bytes += got;
 	r->report.facts |= judge_end(e, end, declared, got) | decompose_output_get_facts(r->d);
 	if (!r->job->caller_lists)
 		c.facts |= r->report.facts; /* else the caller may know better */
 	if (got > 0) {
 		r->report.members++;
-		on = decompose_output_finish(r->d, &c) != NULL;
+		on = member_finish(r, &c);
 	} else if (r->job->caller_lists || archive_entry_filetype(e) != AE_IFREG) {
 		decompose_output_drop(r->d);
 	} else {

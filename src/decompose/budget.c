@@ -6,6 +6,7 @@
 #include "decompose/object.h"
 
 #define TICKS_PER_CLOCK_READ 64
+#define TICK_BYTES           16384 /* hashing and matching are fast; a clock costs what a few KB cost */
 
 struct limits
 limits_get_default(void)
@@ -125,6 +126,14 @@ budget_has_time(struct budget *b)
 		return budget_refuse(b, FACT_LIMIT_WALL);
 	}
 	return true;
+}
+
+void
+budget_add_work(struct budget *b, uint64_t bytes)
+{
+	uint64_t ticks = bytes / TICK_BYTES;
+
+	b->ticks = ticks >= b->ticks ? 1 : b->ticks - (uint32_t)ticks;
 }
 
 uint64_t

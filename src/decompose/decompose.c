@@ -12,7 +12,7 @@
 #include "decompose/trail.h"
 
 #define ARENA_MAX_BYTES (UINT64_C(256) << 20)
-#define OUTPUT_WANT_MAX (UINT64_C(64) << 20)
+#define OUTPUT_WANT_MAX  (UINT64_C(256) << 20)
 #define HOLD_ALIGN 64
 #define TABLE_FIRST_SIZE 256
 
@@ -390,6 +390,7 @@ emit_bytes(struct decompose *d, struct object *parent, const struct child *c,
 	uint32_t *place = table_find(d, &hash, bytes.len);
 	struct entry *e;
 
+	budget_add_work(&d->budget, bytes.len);
 	*ret_needed = false;
 	if (*place != 0) {
 		if (parent != NULL)

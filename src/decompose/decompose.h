@@ -93,7 +93,7 @@ struct object *decompose_emit_empty(
  *   begin, any number of reserve+commit or write, then finish (emits) or drop.
  * reserve  room for at least 1 and at most want bytes; *ret_room tells how many (it may be less
  *          than want near a limit); NULL when a limit is met (the parent carries the fact);
- *          want is at most 64 MB
+ *          want is at most 256 MB
  * commit   n of the reserved bytes were filled; they are paid for here
  * write    reserve + copy + commit; false when a limit is met (what fits was written)
  * finish   like decompose_emit(). An empty output is emitted too: drop it when it means nothing.

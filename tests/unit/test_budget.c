@@ -138,6 +138,11 @@ test_time(void **state UNUSED)
 	assert_false(budget_has_time(&b)); /* and stays so */
 	assert_true(b.facts == FACT_BIT(FACT_LIMIT_CPU));
 	assert_true(budget_get_time_facts(&b) == FACT_BIT(FACT_LIMIT_CPU));
+	budget_init(&b, &l, 0);
+	budget_add_work(&b, 1); /* too little to count */
+	assert_true(budget_has_time(&b));
+	budget_add_work(&b, UINT64_MAX); /* now the clock is looked at */
+	assert_false(budget_has_time(&b));
 	l.cpu_ms = 1000;
 	l.wall_ms = 1;
 	budget_init(&b, &l, 0);
