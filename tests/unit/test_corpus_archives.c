@@ -1,9 +1,9 @@
 /* test_corpus_archives.c: the developers' corpus of archives and bombs, where it is present
  * ($CORDON_SHARED, or ../shared beside the tree): what must be reached, what must be said, and
  * that damage does no harm. */
+#include "test_corpus_table.h"
 #include "test_opener.h"
 
-#include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -44,34 +44,6 @@ run_file(const char *name)
 	return run_path(path, base == NULL ? name : base + 1);
 }
 
-/* Calls fn for each file below folder; returns their number. */
-static unsigned
-folder_walk(const char *folder, void (*fn)(const char *path, const char *name))
-{
-	DIR *dir = opendir(folder);
-	struct dirent *e;
-	unsigned count = 0;
-
-	assert_non_null(dir);
-	while ((e = readdir(dir)) != NULL) {
-		char path[2048];
-		struct stat st;
-
-		if (e->d_name[0] == '.')
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
-		if (stat(path, &st) != 0)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			count += folder_walk(path, fn);
-		else
-			fn(path, e->d_name);
-		count += !S_ISDIR(st.st_mode);
-	}
-	(void)closedir(dir);
-	return count;
-}
-
 /* Not containers that can be opened: a packed program, a mail without clam.exe, programs that are
  * hidden in another file without a header of their own; and what is not opened in this process. */
 static const char *const clam_exceptions[] = { "clam-upx.exe", "clam_cache_emax.tgz",
@@ -104,78 +76,37 @@ test_clam(void **state)
 /* ---- every file: what is said of it, and of what is in it ---- */
 
 /* Facts that mean: not everything was looked at. */
-static void
-facts_format(uint64_t facts, char *ret, size_t size)
+static uint64_t
+facts_with_cause(void)
 {
-	size_t used = 0;
-
-	(void)snprintf(ret, size, "-");
-	for (int f = 0; f < FACT_COUNT; f++) {
-		if ((facts & FACT_BIT(f)) != 0 && fact_get_cause((enum fact)f) != CAUSE_NONE)
-			used += (size_t)snprintf(ret + used, size - used, "%s%s",
-			    used > 0 ? "," : "", fact_get_text((enum fact)f));
-	}
-}
-
-/* tests/corpus/archives.tsv: a file, the objects found in it, the facts of the file, and those of
- * all that is in it; or a star where libarchive's answer depends on what it read before. */
-struct expectations {
-	struct slice text;
-	unsigned files, wrong;
-};
-
-static struct expectations expected;
-
-/* What is found now, as a line of that table without its end. */
-static void
-row_format(const char *path, char *ret, size_t size)
-{
-	char own[256], inner[256];
 	uint64_t facts = 0;
-	uint32_t count = decompose_get_object_count(bench.d);
 
-	for (uint32_t id = 2; id <= count; id++)
-		facts |= decompose_get_object(bench.d, id)->facts;
-	facts_format(decompose_get_object(bench.d, 1)->facts, own, sizeof(own));
-	facts_format(facts, inner, sizeof(inner));
-	(void)snprintf(ret, size, "%s\t%u\t%s\t%s", path, count - 1, own, inner);
+	for (int f = 0; f < FACT_COUNT; f++) {
+		if (fact_get_cause((enum fact)f) != CAUSE_NONE)
+			facts |= FACT_BIT(f);
+	}
+	return facts;
 }
+
+static struct corpus_table table;
 
 static void
 check_row(const char *path, const char *name)
 {
-	const char *below = path + strlen(corpus) + strlen("/archives/");
-	char row[2048], line[2100], any[2100];
-
 	(void)run_path(path, name);
-	row_format(below, row, sizeof(row));
-	(void)snprintf(line, sizeof(line), "\n%s\n", row);
-	(void)snprintf(any, sizeof(any), "\n%s\t*\n", below);
-	expected.files++;
-	if (slice_find(expected.text, slice_of_str(line), 0) == SIZE_MAX &&
-	    slice_find(expected.text, slice_of_str(any), 0) == SIZE_MAX) {
-		print_message("not expected: %s\n", row);
-		expected.wrong++;
-	}
+	corpus_table_check(&table, &bench, path);
 }
 
 static void
 test_every_file(void **state)
 {
-	const char *source = getenv("CORDON_SOURCE");
 	char path[2048];
 
 	(void)state;
-	(void)snprintf(
-	    path, sizeof(path), "%s/tests/corpus/archives.tsv", source != NULL ? source : ".");
-	expected.text = file_read(path);
-	assert_non_null(expected.text.ptr);
 	(void)snprintf(path, sizeof(path), "%s/archives", corpus);
+	corpus_table_open(&table, "archives.tsv", path, facts_with_cause());
 	(void)folder_walk(path, check_row);
-	print_message("%u files, %u not as expected\n", expected.files, expected.wrong);
-	assert_int_equal(expected.wrong, 0);
-	assert_true(expected.files > 400);
-	free((void *)(uintptr_t)expected.text.ptr);
+	corpus_table_close(&table, 420);
 }
 
 /* The four causes are told apart on files of every kind. */
