@@ -122,6 +122,7 @@ rar4_parse_file(const struct rar_reader *r, struct rar_block *b, unsigned flags)
 	if (h.len < 32)
 		return false;
 	b->plain_bytes = get_le(h, 11, 4);
+	b->crc = get_le(h, 16, 4);
 	b->version = h.ptr[24];
 	b->stored = h.ptr[25] == 0x30;
 	b->level = (uint8_t)((h.ptr[25] - 0x30) & 7);

@@ -8,10 +8,14 @@
 #include "decompose/archive_read.h"
 #include "decompose/decompose.h"
 #include "decompose/magic.h"
+#include "decompose/deflate_whole.h"
 #include "decompose/rar_header.h"
+#include "decompose/rar_unpack20.h"
 
 #define TRAILER_MIN_BYTES 16
 #define VERSION_OLDEST 29 /* what libarchive unpacks: RAR 3 and later */
+#define VERSION_20        20 /* RAR 2: rar_unpack20.c; */
+#define VERSION_26        26 /* the same, for files of more than 2 GB */
 
 struct rar_walk {
 	struct decompose *d;
@@ -99,7 +103,9 @@ judge_missing(const struct rar_block *b, uint64_t told)
 		return FACT_BIT(FACT_MULTI_VOLUME);
 	if (b->cut)
 		return FACT_BIT(FACT_TRUNCATED);
-	if (b->version < VERSION_OLDEST || b->version > 50)
+	if ((b->version < VERSION_OLDEST && b->version != VERSION_20 &&
+		b->version != VERSION_26) ||
+	    b->version > 50)
 		return FACT_BIT(FACT_UNSUPPORTED);
 	return told != 0 ? told : FACT_BIT(FACT_CORRUPT);
 }
@@ -108,6 +114,35 @@ static enum archive_format
 format_of(const struct rar_walk *w)
 {
 	return w->reader.rar5 ? ARCHIVE_READ_RAR5 : ARCHIVE_READ_RAR4;
+}
+
+/* A member of RAR 2, which has an unpacker of its own here. False: the objects are used up. */
+static bool
+member_unpack20(struct rar_walk *w, const struct rar_block *b)
+{
+	struct child c = {
+		.step = b->name, .names = &b->name, .name_count = 1, .packing = packing_of(w, b)
+	};
+	struct stream_sink out = { .d = w->d };
+	enum stream_status status;
+	struct slice plain;
+
+	decompose_output_begin(w->d, w->o, b->data.len);
+	status = rar_unpack20(b->data, b->plain_bytes, &out);
+	plain = decompose_output_get(w->d);
+	if (status == STREAM_UNSUPPORTED) {
+		decompose_output_drop(w->d);
+		object_add_facts(w->o, FACT_BIT(FACT_UNSUPPORTED));
+		return emit_slice(w, b, FACT_BIT(FACT_UNSUPPORTED));
+	}
+	if (status == STREAM_END && deflate_crc32(plain) != b->crc)
+		status = STREAM_CORRUPT;
+	if (status == STREAM_CORRUPT || status == STREAM_TRUNCATED)
+		c.facts = judge_missing(b, FACT_BIT(FACT_CORRUPT));
+	object_add_facts(w->o, c.facts);
+	if (plain.len == 0)
+		return decompose_output_give_up(w->d, &c) != NULL;
+	return decompose_output_finish(w->d, &c) != NULL;
 }
 
 /* One member alone: signature, main header, its block. False: the objects are used up. */
@@ -130,6 +165,8 @@ member_unpack(struct rar_walk *w, const struct rar_block *b)
 	struct archive_report report;
 	uint64_t facts = 0;
 
+	if (b->version == VERSION_20 || b->version == VERSION_26)
+		return member_unpack20(w, b);
 	if (b->version < VERSION_OLDEST) {
 		object_add_facts(w->o, FACT_BIT(FACT_UNSUPPORTED));
 		return emit_slice(w, b, FACT_BIT(FACT_UNSUPPORTED));

@@ -45,9 +45,9 @@ run_file(const char *name)
 }
 
 /* Not containers that can be opened: a packed program, a mail without clam.exe, programs that are
- * hidden in another file without a header of their own; and what is not opened in this process. */
+ * hidden in another file without a header of their own. */
 static const char *const clam_exceptions[] = { "clam-upx.exe", "clam_cache_emax.tgz",
-	"clam.exe.emb-exes", "clam-v2.rar" };
+	"clam.exe.emb-exes" };
 
 static void
 check_clam(const char *path, const char *name)
