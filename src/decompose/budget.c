@@ -20,6 +20,9 @@ limits_get_default(void)
 		.ratio_floor_bytes = UINT64_C(32) << 20,
 		.cpu_ms = 20000,
 		.entity_readings = 5000,
+		.helper_ms = 30000,
+		.helper_runs = 60,
+		.helper_passwords = 25,
 	};
 }
 
@@ -31,6 +34,8 @@ budget_init(struct budget *b, const struct limits *l)
 		.left_objects = l->objects,
 		.left_bytes = l->output_bytes,
 		.left_entity_readings = l->entity_readings,
+		.left_helper_ms = l->helper_ms,
+		.left_helper_runs = l->helper_runs,
 		.cpu_deadline_us = clock_cpu_us() + (int64_t)l->cpu_ms * 1000,
 		.ticks = TICKS_PER_CLOCK_READ,
 	};

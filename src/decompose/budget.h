@@ -15,6 +15,9 @@ struct limits {
 	uint64_t ratio_floor_bytes; /* ... once its output passed this many bytes */
 	uint32_t cpu_ms;        /* CPU time for the whole message */
 	uint32_t entity_readings; /* readings of MIME entities in all */
+	uint32_t helper_ms;     /* wall-clock time of 7zz for the whole message */
+	uint32_t helper_runs;   /* runs of it */
+	uint32_t helper_passwords; /* passwords tried with it, for each archive */
 };
 
 /* The defaults, as configured when nothing is configured. */
@@ -25,6 +28,7 @@ struct budget {
 	uint32_t left_objects;
 	uint64_t left_bytes;
 	uint32_t left_entity_readings;
+	uint32_t left_helper_ms, left_helper_runs;
 	int64_t cpu_deadline_us; /* against clock_cpu_us() */
 	uint32_t ticks;          /* calls of budget_has_time() until the clock is read */
 	bool out_of_time;
