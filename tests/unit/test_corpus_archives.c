@@ -1,9 +1,8 @@
 /* test_corpus_archives.c: the developers' corpus of archives and bombs, where it is present
- * ($CORDON_SHARED, or ../shared beside the tree): what must be reached, what must be said, and
- * that damage does no harm. */
+ * ($CORDON_SHARED, or ../shared beside the tree): what must be reached, and what must be said.
+ * Damage is test_damage.c's. */
 #include "test_opener.h"
 
-#include <dirent.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -14,7 +13,6 @@ static char corpus[1024];
 #define CLAM "71e7b604d18aefd839e51a39c88df8383bb4c071dc31f87f00a2b5df580d4495"
 #define BOMB_SECONDS 5
 #define CAGE_DATA_BYTES ((rlim_t)1 << 30)
-#define DAMAGE_FILE_MAX (200 * 1024)
 
 /* "archives/zip/x.zip" below the corpus. */
 static struct object *
@@ -242,7 +240,7 @@ test_python_listing(void **state)
 	free((void *)(uintptr_t)l.text.ptr);
 }
 
-/* ---- bombs, and damage ---- */
+/* ---- bombs ---- */
 
 static void
 test_bombs(void **state)
@@ -287,82 +285,6 @@ test_bombs(void **state)
 	}
 }
 
-static uint32_t
-next_random(uint32_t *seed)
-{
-	*seed = *seed * 1664525u + 1013904223u;
-	return *seed >> 8;
-}
-
-/* One percent of the bytes changed, the same ones every time. */
-static void
-damage_run(const char *path, const char *name, unsigned *count)
-{
-	struct slice bytes = file_read(path);
-	uint8_t *data = (uint8_t *)(uintptr_t)bytes.ptr;
-	uint32_t seed = (uint32_t)bytes.len * 2654435761u + 1;
-
-	if (bytes.ptr == NULL || bytes.len == 0 || bytes.len > DAMAGE_FILE_MAX) {
-		free(data);
-		return;
-	}
-	for (size_t i = 0; i < bytes.len / 100 + 1; i++) {
-		size_t at = next_random(&seed) % bytes.len;
-
-		data[at] = (uint8_t)next_random(&seed);
-	}
-	(void)bench_run(&bench, bytes, name);
-	assert_true(decompose_get_object_count(bench.d) <= bench.limits.objects);
-	assert_true(bench.seen_bytes <= bench.limits.output_bytes + 25 * bytes.len);
-	(*count)++;
-	(void)bench_run(&bench, SLICE_LIT("x"), "x"); /* lets go of the bytes */
-	free(data);
-}
-
-static void
-damage_folder(const char *folder, unsigned *count)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *e;
-
-	assert_non_null(dir);
-	while ((e = readdir(dir)) != NULL) {
-		char path[2048];
-		struct stat st;
-
-		if (e->d_name[0] == '.')
-			continue;
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
-		if (stat(path, &st) != 0)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			damage_folder(path, count);
-		else
-			damage_run(path, e->d_name, count);
-	}
-	(void)closedir(dir);
-}
-
-static void
-test_damage(void **state)
-{
-	char folder[2048];
-	unsigned count = 0;
-
-	(void)state;
-	bench.keep = false;
-	bench.limits.output_bytes = (uint64_t)64 << 20;
-	bench.limits.cpu_ms = 3000;
-	(void)snprintf(folder, sizeof(folder), "%s/archives", corpus);
-	damage_folder(folder, &count);
-	(void)snprintf(folder, sizeof(folder), "%s/office", corpus);
-	damage_folder(folder, &count);
-	bench.limits = limits_get_default();
-	bench.keep = true;
-	print_message("%u damaged files\n", count);
-	assert_true(count > 200);
-}
-
 static bool
 corpus_find(void)
 {
@@ -385,7 +307,6 @@ main(void)
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_python_listing),
 		cmocka_unit_test(test_bombs),
-		cmocka_unit_test(test_damage),
 	};
 	int failed;
 
