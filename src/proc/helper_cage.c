@@ -115,9 +115,9 @@ add_conditions(scmp_filter_ctx f)
 	const struct scmp_arg_cmp no_write = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0);
 	const struct scmp_arg_cmp thread =
 	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
-	const struct scmp_arg_cmp only_read = SCMP_A2(SCMP_CMP_EQ, 0);
-	const struct scmp_arg_cmp exec[] = { SCMP_A0(SCMP_CMP_EQ, HELPER_PROGRAM_FD),
-		SCMP_A4(SCMP_CMP_EQ, AT_EMPTY_PATH) };
+	const struct scmp_arg_cmp only_read = SCMP_A2(SCMP_CMP_EQ, 0, 0);
+	const struct scmp_arg_cmp exec[] = { SCMP_A0(SCMP_CMP_EQ, HELPER_PROGRAM_FD, 0),
+		SCMP_A4(SCMP_CMP_EQ, AT_EMPTY_PATH, 0) };
 	int r = add(f, CALL(mmap), 1, &no_exec);
 
 	if (r == 0)
