@@ -119,6 +119,8 @@ block_file(struct rar_walk *w, const struct rar_block *b)
 	if (b->cut)
 		object_add_facts(w->o, FACT_BIT(FACT_TRUNCATED));
 	if (b->stored) {
+		if (b->data.len == 0 && !b->split_before && !b->split_after)
+			object_add_facts(w->o, FACT_BIT(FACT_CORRUPT)); /* told, and nothing there */
 		if (b->data.len > 0 && b->data.len != b->plain_bytes && !b->cut && !b->split_before && !b->split_after)
 			object_add_facts(w->o, FACT_BIT(FACT_DISAGREEMENT));
 		return emit_slice(w, b, 0);

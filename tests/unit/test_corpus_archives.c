@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "decompose/zip_password.h"
+
 static struct bench bench;
 static char corpus[1024];
 
@@ -190,6 +192,47 @@ has_member(struct slice name, uint64_t size)
 	return false;
 }
 
+/* With the right word in the configured list they open, and the trail says how. */
+static const struct {
+	const char *file, *password;
+} locked[] = {
+	{ "zip/test_read_format_zip_winzip_aes256.zip", "password" },
+	{ "zip/test_read_format_zip_winzip_aes256_large_bzip2.zip", "password" },
+	{ "zip/test_read_format_zip_winzip_aes256_large_lzma.zip", "password" },
+	{ "zip/test_read_format_zip_winzip_aes256_stored.zip", "password" },
+	{ "zip/tar_test_option_passphrase.zip", "pass1" },
+	{ "patool/p.zip", "thereisnotry" },
+	{ "patool/p.cbz", "thereisnotry" },
+};
+
+static void
+test_passwords(void **state)
+{
+	unsigned opened = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(locked); i++) {
+		struct slice words[] = { SLICE_LIT("another"), slice_of_str(locked[i].password) };
+		char name[256];
+		const struct object *o;
+		bool said = false;
+
+		zip_password_set_list(words, ARRAY_LEN(words));
+		(void)snprintf(name, sizeof(name), "archives/%s", locked[i].file);
+		o = run_file(name);
+		for (uint32_t id = 2; id <= decompose_get_object_count(bench.d); id++)
+			said = said || slice_find(decompose_get_object(bench.d, id)->trail,
+			    SLICE_LIT("(password)"), 0) != SIZE_MAX;
+		if (has_fact(o, FACT_ENCRYPTED) || !said)
+			print_message("%s: not opened, facts %llx\n", name, (unsigned long long)o->facts);
+		opened += !has_fact(o, FACT_ENCRYPTED) && said;
+		zip_password_set_list(words, 1);
+		assert_true(has_fact(run_file(name), FACT_ENCRYPTED));
+	}
+	zip_password_set_list(NULL, 0);
+	assert_int_equal(opened, ARRAY_LEN(locked));
+}
+
 static void
 test_python_listing(void **state)
 {
@@ -305,6 +348,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clam),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_python_listing),
 		cmocka_unit_test(test_bombs),
 	};

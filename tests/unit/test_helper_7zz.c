@@ -188,6 +188,49 @@ test_disks(void **state)
 	assert_true(has_text());
 }
 
+/* 7z with the methods that 7zz packs with, and what is read without it. */
+static const struct {
+	const char *method, *behind; /* behind a filter: what packs */
+	bool needs_helper;
+} methods[] = {
+	{ "-m0=Copy", NULL, false },
+	{ "-m0=LZMA", NULL, false },
+	{ "-m0=LZMA2", NULL, false },
+	{ "-m0=BZip2", NULL, false },
+	{ "-m0=Deflate", NULL, false },
+	{ "-m0=Deflate64", NULL, true },
+	{ "-m0=PPMd", NULL, false },
+	{ "-m0=Delta:4", "-m1=LZMA", false },
+	{ "-m0=BCJ", "-m1=LZMA", false },
+	{ "-m0=BCJ2", "-m1=LZMA", false },
+	{ "-m0=ARM", "-m1=LZMA", true },
+	{ "-m0=ARM64", "-m1=LZMA", true },
+	{ "-m0=PPC", "-m1=LZMA", true },
+	{ "-m0=SPARC", "-m1=LZMA", true },
+};
+
+static void
+test_methods(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		const char *options[] = { methods[i].method, methods[i].behind, NULL };
+		struct slice archive = pack("m.7z", options);
+		struct object *o = bench_run(&bench, archive, "m.7z");
+
+		if (o->facts != 0 || !has_text())
+			print_message("%s: facts %llx\n", methods[i].method,
+			    (unsigned long long)o->facts);
+		assert_int_equal(o->facts, 0);
+		assert_true(has_text());
+		helper_opener_use(NULL);
+		o = bench_run(&bench, archive, "m.7z");
+		helper_opener_use(helper);
+		assert_true(has_text() || o->facts != 0); /* never clean when not read */
+		assert_true(methods[i].needs_helper || o->facts == 0);
+	}
+}
+
 /* ---- passwords ---- */
 
 static void
@@ -392,6 +435,7 @@ main(void)
 		cmocka_unit_test(test_wim),
 		cmocka_unit_test(test_squashfs),
 		cmocka_unit_test(test_disks),
+		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_passwords_are_bounded),
 		cmocka_unit_test(test_corpus),
