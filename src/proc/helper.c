@@ -59,6 +59,7 @@ _Noreturn static void
 companion_main(int sock, struct helper_cage *cage, int keep_fd, pid_t parent)
 {
 	const int keep[] = { sock, keep_fd, cage->program_fd, cage->landlock_fd };
+	struct err e;
 
 	process_set_name("cordon-helper");
 	process_tie_to_parent(parent);
@@ -71,8 +72,35 @@ companion_main(int sock, struct helper_cage *cage, int keep_fd, pid_t parent)
 		if (!kept)
 			(void)close(fd);
 	}
+	if (helper_cage_enter_companion(cage, &e) < 0) {
+		(void)frame_send(sock, FRAME_HELP_STOP, slice_of_str(e.text), NULL, 0);
+		_exit(2);
+	}
+	(void)frame_send(sock, FRAME_READY, SLICE_NONE, NULL, 0);
 	helper_process_run(sock, cage);
 	_exit(0);
+}
+
+/* It is closed in and serves, or says why not. */
+static bool
+companion_is_ready(struct helper *h, struct err *e)
+{
+	static uint8_t buffer[FRAME_MAX_BYTES + 16];
+	struct pollfd p = { h->sock, POLLIN, 0 };
+	struct frame f = { 0 };
+	int r;
+
+	do {
+		r = poll(&p, 1, ANSWER_WAIT_MS);
+	} while (r < 0 && errno == EINTR);
+	if (r > 0 && frame_recv(h->sock, buffer, &f) == 1 && f.type == FRAME_READY)
+		return true;
+	frame_close_fds(&f);
+	err_set(e, 0, "%.*s",
+	    SLICE_FMT(f.body.len > 0
+			  ? f.body
+			  : SLICE_LIT("the companion that runs 7zz does not start")));
+	return false;
 }
 
 struct helper *
@@ -101,6 +129,8 @@ helper_start(const char *program, uint64_t memory_bytes, int keep_fd, struct err
 	h = mem_new(sizeof(*h));
 	h->sock = pair[0];
 	h->pid = pid;
+	if (!companion_is_ready(h, e))
+		helper_free(&h);
 	return h;
 }
 

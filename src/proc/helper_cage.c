@@ -19,6 +19,17 @@
 
 #include "base/macros.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#endif
+#ifndef UNDER_ASAN
+#define UNDER_ASAN 0
+#endif
+
 #define CALL(name)      SCMP_SYS(name)
 #define FIRST_FREE_FD   8 /* 0 to 3 are the child's */
 #define DESCRIPTORS_MAX 32
@@ -137,6 +148,61 @@ add_conditions(scmp_filter_ctx f)
 	/* Its flags are out of a filter's sight; the C library then takes clone(2). */
 	if (r == 0)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+	return r;
+}
+
+/* What the companion does besides: talk, make pipes and memory, fork, watch, and close in the
+ * child what forks off. */
+static const int companion_calls[] = {
+	CALL(recvmsg),
+	CALL(sendmsg),
+	CALL(pipe2),
+	CALL(dup2),
+	CALL(dup3),
+	CALL(fcntl),
+	CALL(fcntl64),
+	CALL(memfd_create),
+	CALL(ftruncate),
+	CALL(ftruncate64),
+	CALL(wait4),
+	CALL(kill),
+	CALL(pidfd_open),
+	CALL(prctl),
+	CALL(setrlimit),
+	CALL(ugetrlimit),
+	CALL(getrlimit),
+	CALL(landlock_restrict_self),
+	CALL(close_range),
+	CALL(setpgid),
+	CALL(chdir),
+	CALL(getppid),
+};
+
+static int
+companion_filter_load(void)
+{
+	const struct scmp_arg_cmp no_namespace = SCMP_A0(SCMP_CMP_MASKED_EQ,
+	    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
+		CLONE_NEWUTS | CLONE_NEWCGROUP,
+	    0);
+	const struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, 0, 0);
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r = f == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(calls) && r == 0; i++)
+		r = add(f, calls[i], 0, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(companion_calls) && r == 0; i++)
+		r = add(f, companion_calls[i], 0, NULL);
+	if (r == 0)
+		r = add_conditions(f);
+	if (r == 0)
+		r = add(f, CALL(clone), 1, &no_namespace);
+	if (r == 0)
+		r = add(f, CALL(prlimit64), 1, &own);
+	if (r == 0)
+		r = seccomp_load(f);
+	if (f != NULL)
+		seccomp_release(f);
 	return r;
 }
 
@@ -263,6 +329,20 @@ helper_cage_done(struct helper_cage *c)
 	fd_close(&c->landlock_fd);
 	free(c->code);
 	c->code = NULL;
+}
+
+int
+helper_cage_enter_companion(const struct helper_cage *c, struct err *e)
+{
+	int r;
+
+	if (UNDER_ASAN)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_landlock_restrict_self, c->landlock_fd, 0) < 0)
+		return err_set(e, errno, "cannot close in the companion that runs 7zz");
+	r = companion_filter_load();
+	return r < 0 ? err_set(e, -r, "cannot close in the companion that runs 7zz") : 0;
 }
 
 static bool

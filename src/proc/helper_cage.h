@@ -26,6 +26,10 @@ struct helper_cage {
 int helper_cage_init(
     struct helper_cage *c, const char *program, uint64_t memory_bytes, struct err *e);
 void helper_cage_done(struct helper_cage *c);
+/* Closes the companion in, for good: the same files, and what it takes to start 7zz and to talk
+ * over descriptors that are open. 0, or a negative errno with *e: then it must end. Nothing
+ * under AddressSanitizer, whose reports need more. */
+int helper_cage_enter_companion(const struct helper_cage *c, struct err *e);
 /* In the forked child, with descriptors 0 to 3 in place: closes all others and the cage, and
  * becomes the program. Returns only when that was refused; the caller then ends the process. */
 void helper_cage_exec(

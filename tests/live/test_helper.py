@@ -120,6 +120,8 @@ def nothing_is_left_when_an_inspector_dies(station):
 		station.filter.config, station.hang], os.path.join(station.files, "scan.log"))
 	process.wait_for(lambda: named("helper_fake", top), 20, "the program's start")
 	program = named("helper_fake", top)[0]
+	for pid in [program] + ([] if cordond.is_sanitized() else named("cordon-helper", top)):
+		expect("Seccomp:\t2" in process.read_text("/proc/%d/status" % pid), "%d has no cage" % pid)
 	companion = int(process.read_text("/proc/%d/stat" % program).rsplit(")", 1)[1].split()[1])
 	inspector = int(process.read_text("/proc/%d/stat" % companion).rsplit(")", 1)[1].split()[1])
 	os.kill(inspector, signal.SIGKILL)
