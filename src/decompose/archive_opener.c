@@ -174,6 +174,7 @@ ask_helper(struct decompose *d, struct object *o, uint64_t facts)
 		{ "lha", HELPER_TYPE_LZH, FACT_BIT(FACT_UNSUPPORTED) },
 		{ "arj", HELPER_TYPE_ARJ, FACT_BIT(FACT_UNSUPPORTED) },
 		{ "udf", HELPER_TYPE_UDF, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "iso9660", HELPER_TYPE_UDF, FACT_BIT(FACT_UNSUPPORTED) }, /* the UDF tree beside it */
 		{ "xar", HELPER_TYPE_XAR, FACT_BIT(FACT_UNSUPPORTED) },
 	};
 
