@@ -110,6 +110,21 @@ can_start(void)
 	return fcntl(200, F_GETFD) >= 0 && errno != EPERM;
 }
 
+/* Other mails: what the process that started us has open, and the others of this user. */
+static bool
+can_reach_others(void)
+{
+	char path[64];
+
+	for (int fd = 3; fd < 32; fd++) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getppid(), fd);
+		if (open(path, O_RDONLY) >= 0)
+			return true;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)getppid());
+	return open(path, O_RDONLY) >= 0 || open("/proc/self/environ", O_RDONLY) >= 0;
+}
+
 /* Says what it was able to do. */
 static void
 escape(void)
@@ -145,6 +160,8 @@ escape(void)
 			(void)snprintf(
 			    text + strlen(text), sizeof(text) - strlen(text), "descriptor");
 	}
+	if (can_reach_others())
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "others");
 	if (can_start())
 		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "exec");
 	(void)fwrite(text, 1, strlen(text), stdout);
