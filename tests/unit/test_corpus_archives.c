@@ -199,6 +199,7 @@ static const struct {
 	{ "zip/test_read_format_zip_winzip_aes256.zip", "password" },
 	{ "zip/test_read_format_zip_winzip_aes256_large_bzip2.zip", "password" },
 	{ "zip/test_read_format_zip_winzip_aes256_large_lzma.zip", "password" },
+	{ "zip/test_read_format_zip_winzip_aes256_large_ppmd.zip", "password" },
 	{ "zip/test_read_format_zip_winzip_aes256_stored.zip", "password" },
 	{ "zip/tar_test_option_passphrase.zip", "pass1" },
 	{ "patool/p.zip", "thereisnotry" },
