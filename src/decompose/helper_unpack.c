@@ -293,6 +293,18 @@ member_get(struct unpack *u, const struct helper_member *m, bool discard, uint64
 	return r.end == HELPER_EXITED && r.status == 0 && u->got > 0 && *ret_facts == 0;
 }
 
+/* A member that stays locked: nothing of it but its name, which counts. */
+static void
+member_name_only(struct unpack *u, const struct helper_member *m)
+{
+	struct child c = { .step = step_of(u, m->path), .names = &m->path,
+		.name_count = m->path.len > 0 ? 1 : 0, .facts = FACT_BIT(FACT_ENCRYPTED) };
+
+	decompose_output_begin(u->d, u->o, u->o->bytes.len);
+	if (decompose_output_finish(u->d, &c) == NULL)
+		u->stop = true;
+}
+
 /* Each member that can be read, one run for each. */
 static void
 members_get_each(struct unpack *u)
@@ -301,8 +313,10 @@ members_get_each(struct unpack *u)
 		const struct helper_member *m = &u->members[i];
 		uint64_t facts;
 
-		if (m->encrypted && u->password.len == 0)
+		if (m->encrypted && u->password.len == 0) {
+			member_name_only(u, m);
 			continue;
+		}
 		(void)member_get(u, m, false, &facts);
 		u->facts |= facts;
 		if ((facts & FACTS_LIMIT) != 0)

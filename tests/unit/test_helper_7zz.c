@@ -302,6 +302,8 @@ test_passwords(void **state)
 		assert_non_null(o);
 		assert_true(has_fact(o, FACT_ENCRYPTED) && !has_fact(o, FACT_PASSWORD_FOUND));
 		assert_false(has_text());
+		/* where the names can be read they count */
+		assert_true((ways[i] == names_too) == (bench_named(&bench, "note.txt") == NULL));
 
 		zip_password_set_list(&word, 1);
 		assert_int_equal(
