@@ -16,10 +16,14 @@
 #include "decompose/archive_read.h"
 #include "decompose/charset.h"
 #include "decompose/decompose.h"
+#include "decompose/helper_opener.h"
 #include "decompose/magic.h"
 #include "decompose/mail_guess.h"
+#include "decompose/password_list.h"
+#include "decompose/zip_password.h"
 #include "proc/cage.h"
 #include "proc/frame.h"
+#include "proc/helper.h"
 #include "proc/region.h"
 #include "proc/role.h"
 #include "proc/tree.h"
@@ -31,14 +35,17 @@
 #include "scan/signature_match.h"
 #include "scan/signature_set.h"
 
-#define ARENA_MAX_BYTES (64u << 20)
-#define FINDINGS_MAX 1000u
+#define ARENA_MAX_BYTES    (64u << 20)
+#define FINDINGS_MAX       1000u
 #define CPU_ALARM_SLACK_MS 2000u /* the budget ends a mail first; this ends a stuck process */
 
 struct inspector {
 	const struct config *config;
 	struct signature_match *match;
 	struct blocklist blocklist;
+	struct password_list passwords;
+	char seven_zip[4096];  /* empty: none */
+	struct helper *helper; /* this worker's; NULL: none */
 	struct limits limits;
 	struct region_views views;
 	struct arena *arena; /* of the mail in hand */
@@ -74,7 +81,8 @@ finding_add(struct inspection *in, uint32_t object, struct slice scanner, struct
 			return;
 		bigger = arena_alloc(in->inspector->arena, cap * sizeof(*bigger));
 		if (bigger == NULL) {
-			r->not_matched++; /* a mail with a finding that is lost must not count as clean */
+			r->not_matched++; /* a mail with a finding that is lost must not count
+					     as clean */
 			return;
 		}
 		if (r->finding_count > 0)
@@ -83,7 +91,10 @@ finding_add(struct inspection *in, uint32_t object, struct slice scanner, struct
 		in->finding_cap = cap;
 	}
 	r->findings[r->finding_count++] = (struct finding){ .class = FINDING_VIRUS,
-		.object = object, .scanner = scanner, .name = name, .cost_us = cost_us,
+		.object = object,
+		.scanner = scanner,
+		.name = name,
+		.cost_us = cost_us,
 		.cached = cached };
 }
 
@@ -292,7 +303,8 @@ report_send(struct inspection *in, int sock)
 static size_t
 hold_for_objects(uint64_t hold_size)
 {
-	return (size_t)(hold_size > 2 * REPORT_MAX_BYTES ? hold_size - REPORT_MAX_BYTES : hold_size);
+	return (size_t)(hold_size > 2 * REPORT_MAX_BYTES ? hold_size - REPORT_MAX_BYTES
+							 : hold_size);
 }
 
 static bool
@@ -331,17 +343,33 @@ inspect_frame(struct inspector *ins, int sock, struct frame *f)
 	if (f->type != FRAME_INSPECT || f->fd_count != INSPECT_FD_COUNT ||
 	    !inspect_request_decode(f->body, q) || q->known_size < sizeof(struct known_table))
 		return false;
-	input = region_views_get(&ins->views, q->input_id, f->fds[INSPECT_FD_INPUT], q->input_size,
-	    false);
-	in.hold = region_views_get(&ins->views, q->hold_id, f->fds[INSPECT_FD_HOLD], q->hold_size,
-	    true);
-	in.known = (const void *)region_views_get(&ins->views, q->known_id,
-	    f->fds[INSPECT_FD_KNOWN], q->known_size, false);
+	input = region_views_get(
+	    &ins->views, q->input_id, f->fds[INSPECT_FD_INPUT], q->input_size, false);
+	in.hold = region_views_get(
+	    &ins->views, q->hold_id, f->fds[INSPECT_FD_HOLD], q->hold_size, true);
+	in.known = (const void *)region_views_get(
+	    &ins->views, q->known_id, f->fds[INSPECT_FD_KNOWN], q->known_size, false);
 	frame_close_fds(f);
 	if (input == NULL || in.hold == NULL || in.known == NULL)
 		return false;
 	in.input = slice_of(input, q->input_len);
 	return inspect(ins, &in, sock);
+}
+
+/* Before the cage is closed. Without it exotic archives are unsupported, and all else goes on.
+ */
+static void
+worker_start_helper(struct inspector *ins)
+{
+	struct err e;
+
+	if (ins->seven_zip[0] == '\0')
+		return;
+	ins->helper = helper_start(ins->seven_zip, ins->config->limits.memory, ROLE_FD_LOG, &e);
+	if (ins->helper == NULL)
+		log_warn(NULL,
+		    "event=no_7zz error=\"%s\": archives that need it are unsupported", e.text);
+	helper_opener_use(ins->helper);
 }
 
 _Noreturn static void
@@ -354,6 +382,7 @@ worker_main(void *ctx, int sock, unsigned index UNUSED)
 	struct frame f;
 
 	process_step_back(false); /* looks the limit up, which the cage would not allow */
+	worker_start_helper(ins);
 	if (cage_enter(CAGE_INSPECTOR, &limits, &e) < 0) {
 		log_error(NULL, "event=cage_failed error=\"%s\"", e.text);
 		_exit(2);
@@ -373,6 +402,11 @@ worker_main(void *ctx, int sock, unsigned index UNUSED)
 		arena_free(&ins->arena);
 		if (!ok)
 			break;
+		if (ins->helper != NULL && !helper_is_there(ins->helper)) {
+			log_warn(NULL,
+			    "event=helper_lost: this worker ends, another takes its place");
+			_exit(0);
+		}
 	}
 	log_warn(NULL, "event=bad_request: this worker ends, another takes its place");
 	_exit(0);
@@ -396,7 +430,33 @@ limits_from_config(const struct config *c)
 		.cpu_ms = c->limits.cpu_ms,
 		.wall_ms = c->limits.wall_ms,
 		.entity_readings = c->limits.entity_readings,
+		.helper_ms = c->archives.seven_zip_ms,
+		.helper_runs = c->archives.seven_zip_runs,
+		.helper_passwords = c->archives.seven_zip_passwords,
 	};
+}
+
+/* 0, or a negative errno with *e. */
+static int
+archives_load(struct inspector *ins, struct err *e)
+{
+	const struct config *c = ins->config;
+	struct err why = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < c->archives.passwords.count; i++)
+		password_list_add(
+		    &ins->passwords, slice_of_str(c->archives.passwords.items[i]));
+	for (size_t i = 0; i < c->archives.password_files.count && r == 0; i++)
+		r = password_list_load(&ins->passwords, c->archives.password_files.items[i], e);
+	zip_password_set_list(ins->passwords.words, ins->passwords.count);
+	if (!helper_find_program(
+		c->archives.seven_zip, ins->seven_zip, sizeof(ins->seven_zip), &why) &&
+	    why.code != 0)
+		log_warn(NULL,
+		    "event=no_7zz error=\"%s\": archives that need it are unsupported",
+		    why.text);
+	return r;
 }
 
 /* Everything the workers share. 0, or a negative errno with *e: then there is no tree. */
@@ -421,7 +481,7 @@ inspector_load(struct inspector *ins, struct err *e)
 		r = ins->match == NULL ? -EINVAL : 0;
 	}
 	signature_set_done(&set);
-	return r;
+	return r < 0 ? r : archives_load(ins, e);
 }
 
 static unsigned
@@ -453,16 +513,21 @@ main(int argc, char **argv)
 		tree_report_failure(ROLE_FD_CONTROL, e.text);
 		return 1;
 	}
+	process_adopt_orphans(); /* the companion of a worker that died */
 	sha256_preload();
 	charset_preload();
 	archive_preload();
-	tree = (struct tree){ .worker_name = "cordon-inspect", .workers = worker_count(ins.config),
-		.backoff_max_ms = ins.config->restart_backoff_max_ms, .version = "signatures",
+	tree = (struct tree){ .worker_name = "cordon-inspect",
+		.workers = worker_count(ins.config),
+		.backoff_max_ms = ins.config->restart_backoff_max_ms,
+		.version = "signatures",
 		.signatures = signature_match_get_count(ins.match) + ins.blocklist.count,
-		.worker_main = worker_main, .ctx = &ins };
+		.worker_main = worker_main,
+		.ctx = &ins };
 	status = tree_run(&tree, ROLE_FD_CONTROL);
 	signature_match_free(&ins.match);
 	blocklist_done(&ins.blocklist);
+	password_list_done(&ins.passwords);
 	config_unref(&role.config);
 	free(role.config_text);
 	return status;

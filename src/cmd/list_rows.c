@@ -60,6 +60,13 @@ why_format(const json_t *object, char *ret, size_t size)
 	}
 }
 
+/* 7zz has given the same member, opened. */
+static bool
+is_superseded(const json_t *object)
+{
+	return has_fact(object, fact_get_text(FACT_SUPERSEDED));
+}
+
 static void
 row_fill(struct list_row *r, const json_t *o)
 {
@@ -130,6 +137,8 @@ list_rows_init(struct list_rows *l, const json_t *result)
 	*l = (struct list_rows){ .whole = is_whole(result) };
 	l->rows = mem_new((most + 1) * sizeof(*l->rows));
 	for (; n != NULL; n = explain_tree_next(t, n)) {
+		if (is_superseded(n->object))
+			continue;
 		row_fill(&l->rows[l->count++], n->object);
 		if (json_object_get(result, "doubles") != NULL)
 			add_doubles(l, result, number_of(n->object, "id"));

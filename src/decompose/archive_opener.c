@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "decompose/archive_read.h"
 #include "decompose/decompose.h"
+#include "decompose/helper_opener.h"
 #include "decompose/magic.h"
 
 #define CHAIN_MAX 32
@@ -174,11 +175,65 @@ read_iso(struct decompose *d, struct object *o)
 	return facts;
 }
 
+/* Members of o that were listed here and could not be opened: 7zz has given them now. Ids up to
+ * last were there before. */
+static void
+supersede_unopened(struct decompose *d, const struct object *o, uint32_t first, uint32_t last)
+{
+	for (uint32_t id = first; id <= last; id++) {
+		struct object *member = decompose_get_object(d, id);
+
+		if (member->parent == o->id && member->unopened)
+			member->facts = FACT_BIT(FACT_SUPERSEDED);
+	}
+}
+
+/* What was not read here is given to 7zz; what that reads whole is not missing any more. */
+static uint64_t
+ask_helper(struct decompose *d, struct object *o, uint64_t facts)
+{
+	static const struct {
+		const char *format; /* magic_type's */
+		enum helper_type type;
+		uint64_t worth; /* facts with which it is asked */
+	} rows[] = {
+		{ "7z",  HELPER_TYPE_7Z,  FACT_BIT(FACT_UNSUPPORTED) | FACT_BIT(FACT_ENCRYPTED) |
+			FACT_BIT(FACT_CORRUPT) },
+		{ "cab", HELPER_TYPE_CAB, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "lha", HELPER_TYPE_LZH, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "arj", HELPER_TYPE_ARJ, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "udf", HELPER_TYPE_UDF, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "iso9660", HELPER_TYPE_UDF, FACT_BIT(FACT_UNSUPPORTED) }, /* the UDF tree beside it */
+		{ "xar", HELPER_TYPE_XAR, FACT_BIT(FACT_UNSUPPORTED) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint32_t last = decompose_get_object_count(d);
+		uint64_t told;
+
+		if (!magic_is(o->detected, rows[i].format) || (facts & rows[i].worth) == 0 ||
+		    !helper_opener_is_there())
+			continue;
+		told = helper_unpack(d, o, rows[i].type, rows[i].format);
+		if ((told & ~FACT_BIT(FACT_PASSWORD_FOUND)) == 0) {
+			supersede_unopened(d, o, o->id + 1, last);
+			return (facts & ~rows[i].worth) | told;
+		}
+		/* The more telling of two reasons. */
+		if ((told & FACT_BIT(FACT_UNSUPPORTED)) == 0)
+			facts &= ~FACT_BIT(FACT_UNSUPPORTED);
+		return facts | told;
+	}
+	return facts;
+}
+
 void
 archive_opener_open(struct decompose *d, struct object *o)
 {
 	unsigned set = formats_of(o);
+	uint64_t before = o->facts, facts;
 
+	o->facts = 0;
 	for (unsigned f = 0; f <= ARCHIVE_READ_RPM; f++) {
 		if ((set & 1u << f) == 0)
 			continue;
@@ -195,4 +250,7 @@ archive_opener_open(struct decompose *d, struct object *o)
 		archive_udf_open(d, o);
 	if (archive_arj_claims(o))
 		archive_arj_open(d, o);
+	facts = o->facts; /* of this opener's; ask_helper() may add to the object's own */
+	o->facts = before;
+	object_add_facts(o, ask_helper(d, o, facts));
 }

@@ -21,6 +21,9 @@ limits_get_default(void)
 		.ratio_floor_bytes = UINT64_C(32) << 20,
 		.cpu_ms = 20000,
 		.entity_readings = 5000,
+		.helper_ms = 30000,
+		.helper_runs = 60,
+		.helper_passwords = 25,
 	};
 }
 
@@ -52,6 +55,8 @@ budget_init(struct budget *b, const struct limits *l, uint64_t input_bytes)
 		.left_bytes = l->output_bytes,
 		.left_quota = budget_get_quota(l, input_bytes),
 		.left_entity_readings = l->entity_readings,
+		.left_helper_ms = l->helper_ms,
+		.left_helper_runs = l->helper_runs,
 		.cpu_deadline_us = clock_cpu_us() + (int64_t)l->cpu_ms * 1000,
 		.wall_deadline_us =
 		    l->wall_ms == 0 ? INT64_MAX : clock_now_us() + (int64_t)l->wall_ms * 1000,

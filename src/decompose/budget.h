@@ -19,6 +19,9 @@ struct limits {
 	uint32_t cpu_ms;          /* CPU time for the whole message */
 	uint32_t wall_ms;         /* wall-clock time for it; 0: no limit here */
 	uint32_t entity_readings; /* readings of MIME entities in all */
+	uint32_t helper_ms;     /* wall-clock time of 7zz for the whole message */
+	uint32_t helper_runs;   /* runs of it */
+	uint32_t helper_passwords; /* passwords tried with it, for each archive */
 };
 
 /* The defaults, as configured when nothing is configured. */
@@ -30,6 +33,7 @@ struct budget {
 	uint64_t left_bytes;
 	uint64_t left_quota; /* UINT64_MAX when there is none */
 	uint32_t left_entity_readings;
+	uint32_t left_helper_ms, left_helper_runs;
 	int64_t cpu_deadline_us;  /* against clock_cpu_us() */
 	int64_t wall_deadline_us; /* against clock_now_us() */
 	uint32_t ticks;           /* calls of budget_has_time() until the clocks are read */

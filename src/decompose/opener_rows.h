@@ -5,6 +5,7 @@
 #include "decompose/apple_opener.h"
 #include "decompose/archive_opener.h"
 #include "decompose/cms_opener.h"
+#include "decompose/helper_opener.h"
 #include "decompose/html_opener.h"
 #include "decompose/inline_opener.h"
 #include "decompose/mime_opener.h"
@@ -41,6 +42,7 @@
 	OPENER(sis_opener)                                                                     \
 	OPENER(stream_opener)                                                                  \
 	OPENER(archive_opener)                                                                 \
+	OPENER(helper_opener)                                                                  \
 	OPENER(sfx_opener)                                                                     \
 	OPENER(unsupported_opener)
 

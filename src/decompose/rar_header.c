@@ -215,8 +215,10 @@ rar5_parse_extra(struct slice extra, struct rar_block *b)
 		struct slice record = slice_sub(extra, 0, (size_t)size);
 
 		extra = slice_from(extra, (size_t)size);
-		if (take_number(&record, &type) && type == 1)
-			b->encrypted = true;
+		if (!take_number(&record, &type))
+			continue;
+		b->encrypted |= type == 1;
+		b->link |= type == 5;
 	}
 }
 

@@ -24,6 +24,7 @@ struct rar_block {
 	/* file */
 	struct slice name;   /* UTF-8 or bytes as found */
 	uint64_t plain_bytes;
+	bool link; /* RAR 5: it has no data of its own */
 	bool folder, encrypted, split_before, split_after, stored, file_solid, size_unknown;
 	uint8_t level;         /* of packing: 0 stored, to 5 best */
 	uint64_t packed_bytes; /* of data, when it is not cut */

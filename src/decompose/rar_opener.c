@@ -200,9 +200,11 @@ block_file(struct rar_walk *w, const struct rar_block *b)
 	}
 	if (b->cut)
 		object_add_facts(w->o, FACT_BIT(FACT_TRUNCATED));
-	if (b->stored && b->data.len == 0 && !b->cut && !b->split_before && !b->split_after)
-		return true; /* a link */
+	if (b->link && b->data.len == 0)
+		return true;
 	if (b->stored) {
+		if (b->data.len == 0 && !b->split_before && !b->split_after)
+			object_add_facts(w->o, FACT_BIT(FACT_CORRUPT)); /* told, and nothing there */
 		if (b->data.len > 0 && b->data.len != b->plain_bytes && !b->cut && !b->split_before && !b->split_after)
 			object_add_facts(w->o, FACT_BIT(FACT_DISAGREEMENT));
 		return b->data.len > 0 ? emit_slice(w, b, 0)

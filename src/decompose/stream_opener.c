@@ -235,9 +235,8 @@ bool
 unsupported_opener_claims(const struct object *o)
 {
 	static const char *const formats[] = { "rar1", "arc", "freearc", "ace", "zoo", "egg",
-		"wim", "zpaq", "stuffit", "squashfs", "dmg", "vhd", "vhdx", "vmdk", "qcow",
-		"lrzip", "rzip", "grzip", "bzip3", "lzop", "freeze", "pack", "scolzh", "kwaj",
-		"pst", "alz", "chm", "crx" };
+		"zpaq", "stuffit", "lrzip", "rzip", "grzip", "bzip3", "lzop", "freeze", "pack",
+		"scolzh", "kwaj", "pst", "alz", "crx" };
 
 	if ((o->roles & ROLE_LEAF) == 0)
 		return false;

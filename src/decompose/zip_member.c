@@ -220,6 +220,47 @@ opened_step(struct arena *a, struct slice name)
 	return slice_of(out, name.len + sizeof(note) - 1);
 }
 
+static void
+put_le(uint8_t *to, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		to[i] = (uint8_t)(v >> (8 * i));
+}
+
+/* A member that AES held and the right password opened, and PPMd packs: libarchive gets it behind
+ * a local header of our making. */
+static bool
+opened_ppmd(struct decompose *d, struct object *o, const struct zip_reading *r,
+    struct slice plain, struct zip_result *ret)
+{
+	struct slice name = r->name_count > 0 ? r->names[0] : SLICE_NONE;
+	struct slice step = slice_sub(opened_step(decompose_get_arena(d), name), 0, UINT16_MAX);
+	uint8_t header[30] = "PK\003\004?";
+	struct archive_job job = { .format = ARCHIVE_READ_ZIP,
+		.parts = { slice_of(header, sizeof(header)), step, plain },
+		.child_facts = FACT_BIT(FACT_PASSWORD_FOUND) };
+	uint32_t before = decompose_get_object_count(d);
+	struct archive_report report;
+
+	put_le(header + 8, ZIP_PPMD, 2);
+	put_le(header + 14, r->crc, 4);
+	put_le(header + 18, plain.len, 4);
+	put_le(header + 22, r->plain_bytes, 4);
+	put_le(header + 26, step.len, 2);
+	report = archive_read_members(d, o, &job);
+	if (report.members == 0)
+		return false;
+	if (report.bytes == r->plain_bytes)
+		report.facts = 0; /* as in extract_ppmd(); AE-2 has no CRC, but a code of its own */
+	if (decompose_get_object_count(d) > before) {
+		ret->child = decompose_get_object(d, before + 1);
+		for (size_t i = 0; i < r->name_count; i++)
+			(void)object_add_name(ret->child, arena_copy(decompose_get_arena(d), r->names[i]));
+	}
+	ret->facts = report.facts | FACT_BIT(FACT_PASSWORD_FOUND);
+	return true;
+}
+
 /* Tries one password; true: the member was emitted. plain has room for packed. */
 static bool
 try_password(struct decompose *d, struct object *o, const struct zip_reading *r,
@@ -247,12 +288,14 @@ try_password(struct decompose *d, struct object *o, const struct zip_reading *r,
 		len -= 12;
 	}
 	opened.packed_bytes = len;
+	if (opened.method == ZIP_PPMD)
+		return aes && opened_ppmd(d, o, r, slice_of(plain, len), ret);
 	decompose_output_begin(d, o, packed.len);
 	status = decode(&opened, slice_of(plain, len), &out, &used);
 	ret->facts = facts_of(&opened, status, decompose_output_get(d), used);
 	if ((status != STREAM_LIMIT && !aes &&
 	    (ret->facts & ~FACT_BIT(FACT_DISAGREEMENT)) != 0) || status == STREAM_UNSUPPORTED) {
-		decompose_output_drop(d); /* the check byte fitted by chance, or PPMd behind AES */
+		decompose_output_drop(d); /* the check byte fitted by chance, or a method we lack */
 		return false;
 	}
 	c.step = opened_step(decompose_get_arena(d), step);

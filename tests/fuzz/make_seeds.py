@@ -103,6 +103,11 @@ SEEDS = {
         "empty": packet(5, b"") + packet(0, b"") + packet(40, b""),
         "texts": packet(0, frame(16, u64(1) + u8(2) + u32(3) + text(b"Name") + text(b""))),
     },
+    "helper": {
+        "run_list": u8(0) + u8(2) + u32(30000) + u32(20000) + text(b"") + text(b""),
+        "run_member": u8(1) + u8(1) + u32(1) + u32(1) + text(b"secret") + text(b"a/b.exe"),
+        "ended": u8(1) + u32(2) + u64(12345),
+    },
     "message_header": {
         "usual": b"\0Subject\0hello\0To\0a,\n\tb,\r\n\tc\0X-Virus-Scanned\0forged",
         "raw": b"\1Subject\0 hello\0X\0\0Y\0end\n\0Z\0a\n\nb\r\r\n",

@@ -231,6 +231,25 @@ test_hidden_entry(void **state)
 	buf_done(&z.out);
 }
 
+/* Local headers and nothing else: many readers open no such file. */
+static void
+test_no_directory(void **state)
+{
+	struct entry entries[2] = { HARMLESS };
+	struct zip z;
+
+	(void)state;
+	zip_init(&z);
+	entries[1] = virus(8);
+	zip_add(&z, &entries[0]);
+	zip_add(&z, &entries[1]);
+	(void)bench_run(&bench, buf_get(&z.out), "a.zip");
+	assert_true(bench_has_bytes(&bench, eicar()));
+	assert_true(bench_has_bytes(&bench, entries[0].plain));
+	assert_int_equal(decompose_get_object_count(bench.d), 3);
+	buf_done(&z.out);
+}
+
 /* Two archives one behind the other: some readers see the first, some the second. */
 static void
 test_concatenated(void **state)
@@ -698,6 +717,7 @@ main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_hidden_entry),
+		cmocka_unit_test(test_no_directory),
 		cmocka_unit_test(test_concatenated),
 		cmocka_unit_test(test_prefix_and_suffix),
 		cmocka_unit_test(test_lying_sizes),
