@@ -18,7 +18,8 @@ def say(*words):
 
 
 class Daemon:
-    """One program started here. role: 'filter' or 'engine'. Ended by its own pid only."""
+    """One program started here. role: 'filter', 'engine', or 'sink', which is neither. Ended by its
+    own pid only."""
 
     def __init__(self, name, role, command, env=None, log=None):
         self.name, self.role, self.log = name, role, log
@@ -49,7 +50,9 @@ class Daemon:
             say(f"  {self.name} does not end, killing it")
             self.process.kill()
             self.process.wait()
-        time.sleep(0.2)
+        until = time.monotonic() + 3
+        while time.monotonic() < until and any(process_session(p) == self.pid for p in children):
+            time.sleep(0.1)
         for pid in children:
             # ours for certain: the daemon was started as the leader of a session of its own
             if process_session(pid) == self.pid:
@@ -94,14 +97,14 @@ def is_engine(pid):
 
 
 def cpu_of(daemons):
-    """CPU seconds used so far, {'filter': s, 'engine': s}: every living process of the trees,
-    and of each the children it has waited for."""
-    used = {"filter": 0.0, "engine": 0.0}
+    """CPU seconds used so far, {'filter': s, 'engine': s, 'sink': s}: every living process of the
+    trees, and of each the children it has waited for."""
+    used = {"filter": 0.0, "engine": 0.0, "sink": 0.0}
     for d in daemons:
         for pid in tree_of(d.pid):
             fields = stat_fields(pid)
             if fields:
-                role = "engine" if d.role == "engine" or is_engine(pid) else "filter"
+                role = "engine" if is_engine(pid) else d.role
                 used[role] += sum(int(x) for x in fields[11:15]) / TICKS
     return used
 
@@ -110,13 +113,15 @@ def pss_of(daemons):
     """Proportional set size in MB, {'filter': x, 'engine': y}."""
     sizes = {"filter": 0.0, "engine": 0.0}
     for d in daemons:
+        if d.role not in sizes:
+            continue
         for pid in tree_of(d.pid):
             try:
                 with open(f"/proc/{pid}/smaps_rollup") as f:
                     kb = next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
             except (OSError, StopIteration):
                 continue
-            role = "engine" if d.role == "engine" or is_engine(pid) else "filter"
+            role = "engine" if is_engine(pid) else d.role
             sizes[role] += kb / 1024
     return sizes
 

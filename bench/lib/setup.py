@@ -156,6 +156,18 @@ class Setup:
         except OSError:
             return False
 
+    def free_port(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            return s.getsockname()[1]
+
+    def can_connect_port(self, port):
+        try:
+            with socket.create_connection(("127.0.0.1", port), 5):
+                return True
+        except OSError:
+            return False
+
     def database(self):
         """A folder with the database all engines use."""
         if self.o.database:
