@@ -44,7 +44,7 @@ def start_floor(s):
 
 def start_cordon(start_engine=None):
     def start(s):
-        listener = f'listener smtp_in {{ protocol = "smtp" mode = "proxy" ' \
+        listener = f'listener smtp_in {{ protocol = "smtp" way = "proxy" ' \
                    f'address = "inet:127.0.0.1:{s.port}" ' \
                    f'next_hop = "inet:127.0.0.1:{s.sink_port}" {s.o.cordon_listener} }}'
         cordon_start(s, listener, lambda: s.can_connect_port(s.port), start_engine=start_engine)
