@@ -161,10 +161,11 @@ class Setup:
             s.bind(("127.0.0.1", 0))
             return s.getsockname()[1]
 
-    def can_connect_port(self, port):
+    def is_greeted_at(self, port):
+        """Whether an SMTP server is there and takes mail."""
         try:
-            with socket.create_connection(("127.0.0.1", port), 5):
-                return True
+            with socket.create_connection(("127.0.0.1", port), 5) as s:
+                return s.recv(4).startswith(b"220")
         except OSError:
             return False
 
@@ -260,5 +261,6 @@ add_header = true }}
 
     def ready():
         with open(cordond.log, errors="replace") as f:
-            return "event=ready" in f.read() and can_connect()
+            return "event=ready" in f.read()
     s.wait_for(cordond, ready, 180)
+    s.wait_for(cordond, can_connect, 20)

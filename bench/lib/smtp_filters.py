@@ -39,7 +39,7 @@ def make_folder(s, name):
 def start_floor(s):
     floor = s.start("floor", "filter", [s.program("bench_smtp_floor"), f"inet:127.0.0.1:{s.port}",
                                         f"inet:127.0.0.1:{s.sink_port}"])
-    s.wait_for(floor, lambda: s.can_connect_port(s.port))
+    s.wait_for(floor, lambda: s.is_greeted_at(s.port))
 
 
 def start_cordon(start_engine=None):
@@ -47,7 +47,7 @@ def start_cordon(start_engine=None):
         listener = f'listener smtp_in {{ protocol = "smtp" way = "proxy" ' \
                    f'address = "inet:127.0.0.1:{s.port}" ' \
                    f'next_hop = "inet:127.0.0.1:{s.sink_port}" {s.o.cordon_listener} }}'
-        cordon_start(s, listener, lambda: s.can_connect_port(s.port), start_engine=start_engine)
+        cordon_start(s, listener, lambda: s.is_greeted_at(s.port), start_engine=start_engine)
     return start
 
 
@@ -63,7 +63,7 @@ Action: drop
 {user}""")
     daemon = s.start("clamsmtpd", "filter",
                      [root.file("usr/sbin/clamsmtpd"), "-d", "1", "-f", config], root.env())
-    s.wait_for(daemon, lambda: s.can_connect_port(s.port))
+    s.wait_for(daemon, lambda: s.is_greeted_at(s.port))
 
 
 AMAVIS_CONFIG = r"""use strict;
@@ -119,7 +119,7 @@ def start_amavis(s):
     daemon = s.start("amavisd", "filter",
                      [amavis_write_program(s, root), "-c",
                       root.file("etc/amavis/conf.d/01-debian"), "-c", config, "foreground"], env)
-    s.wait_for(daemon, lambda: s.can_connect_port(s.port))
+    s.wait_for(daemon, lambda: s.is_greeted_at(s.port))
     wait_until_quiet(s.daemons)
 
 
