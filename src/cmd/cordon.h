@@ -26,6 +26,9 @@ struct cordon_options {
 int cordon_scan(const struct cordon_options *o);
 int cordon_explain(const struct cordon_options *o);
 int cordon_status(const struct cordon_options *o);
+/* These have options of their own; argv[0] is the command. */
+int cordon_attach(int argc, char **argv);
+int cordon_detach(int argc, char **argv);
 
 /* The configuration that the options name. NULL: mistakes were printed. */
 struct config *cordon_load_config(const struct cordon_options *o);
