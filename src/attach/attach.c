@@ -19,10 +19,11 @@
 #include "base/arena.h"
 #include "base/clock.h"
 
-#define PROBE_TRIES_MS  15000 /* a reload takes effect within this */
-#define PROBE_PAUSE_MS  500
-#define AFTER_QUEUE_MS  30000 /* for a mail to pass the queue */
-#define REPLY_MARGIN_MS 60000
+#define PROBE_TRIES_MS    15000 /* a reload takes effect within this */
+#define PROBE_PAUSE_MS    500
+#define AFTER_QUEUE_MS    15000 /* for a mail to pass the queue */
+#define AFTER_QUEUE_TRIES 2     /* the first may have met the configuration of before */
+#define REPLY_MS          60000 /* for an answer to a step before the end of a mail */
 
 static void
 scratch_remove(struct attach_job *j)
@@ -199,6 +200,13 @@ reply_is_final(bool infected, const struct probe_reply *reply, bool after_queue)
 	return reply->at_end && reply->code < 400;
 }
 
+/* Waiting does not change it. */
+static bool
+reply_is_hopeless(bool infected, const struct probe_reply *reply)
+{
+	return reply->code >= 500 && (!infected || !reply->at_end);
+}
+
 /* Sends one mail until it is answered as wanted, or time is over: for some seconds after a
  * reload the MTA may not listen, or still work as before. */
 static int
@@ -218,7 +226,7 @@ probe_until(struct attach_job *j, const struct probe *p, bool infected, struct e
 			job_note(j, "test: %s: %s", what, reply.text);
 			return 0;
 		}
-		if (clock_now_ms() >= end) {
+		if (clock_now_ms() >= end || (r == 0 && reply_is_hopeless(infected, &reply))) {
 			if (r < 0)
 				return err_set(e, -r, "test: %s could not be sent: %s", what,
 				    failure.text);
@@ -271,7 +279,8 @@ job_test(struct attach_job *j, struct err *e)
 {
 	struct probe p = { .sender = j->o->sender != NULL ? j->o->sender : "",
 		.recipient = j->o->recipient,
-		.timeout_ms = j->config->message_timeout_ms + REPLY_MARGIN_MS };
+		.timeout_ms = REPLY_MS,
+		.end_timeout_ms = j->config->message_timeout_ms + REPLY_MS };
 	int64_t before = -1;
 	int r = j->o->port != NULL ? port_parse(j->o->port, &p.address, e)
 				   : j->mta->find_port(j, &p.address, e);
@@ -285,9 +294,13 @@ job_test(struct attach_job *j, struct err *e)
 		    "the daemon does not answer at control_socket, so nobody can "
 		    "tell whether it found EICAR; start it, or give --no-test");
 	/* EICAR first: when it is refused, the new configuration is in force. */
-	r = probe_until(j, &p, true, e);
-	if (r == 0 && j->mode->after_queue)
-		r = wait_for_infected(j, before, e);
+	for (int tries = j->mode->after_queue ? AFTER_QUEUE_TRIES : 1; tries > 0; tries--) {
+		r = probe_until(j, &p, true, e);
+		if (r == 0 && j->mode->after_queue)
+			r = wait_for_infected(j, before, e);
+		if (r == 0 || r == -EINTR)
+			break;
+	}
 	return r == 0 ? probe_until(j, &p, false, e) : r;
 }
 
@@ -330,6 +343,16 @@ job_apply(struct attach_job *j, bool test, bool *ret_reloaded, struct err *e)
 	return r;
 }
 
+/* Postfix writes the filter's name into each mail as it comes in. */
+static void
+tell_of_queue(struct attach_job *j)
+{
+	if (j->mode->after_queue)
+		job_note(j, "note: mail that waits in the queue still names the filter; "
+			    "'postsuper -r ALL' "
+			    "takes it out");
+}
+
 /* Puts everything back after a failure and adds to *e how that went. 0: all is as before. */
 static int
 job_roll_back(struct attach_job *j, bool reloaded, struct err *e)
@@ -353,6 +376,8 @@ job_roll_back(struct attach_job *j, bool reloaded, struct err *e)
 		snprintf(
 		    e->text + len, sizeof(e->text) - len, "; everything is as it was before");
 	}
+	if (reloaded)
+		tell_of_queue(j);
 	attach_interrupt_hold(false);
 	return r;
 }
@@ -524,18 +549,19 @@ detach_plan_file(struct attach_job *j, const struct attach_file *kept, struct er
 	return r;
 }
 
-/* When the whole of a file is ours and as it was left, its time comes back with its bytes. */
+/* A file that has the bytes of before gets its time of before, too. */
 static void
-detach_keep_times(struct attach_job *j, struct attach_state *s)
+detach_keep_times(const struct attach_state *s)
 {
 	for (size_t i = 0; i < s->change.count; i++) {
 		const struct attach_file *kept = &s->change.file[i];
-		struct attach_file *now = attach_change_find(&j->change, kept->path);
+		struct buf now;
 
-		if (now != NULL && !now->derived && now->exists_after &&
-		    slice_eq(buf_get(&now->after), buf_get(&kept->before)) && kept->existed)
-			attach_file_write(now->path, buf_get(&now->after), now->mode, now->uid,
-			    now->gid, &kept->mtime, NULL);
+		buf_init(&now, ATTACH_FILE_MAX_BYTES + 65536);
+		if (kept->existed && attach_file_read(kept->path, &now, NULL) == 0 &&
+		    slice_eq(buf_get(&now), buf_get(&kept->before)))
+			attach_file_keep_time(kept->path, &kept->mtime);
+		buf_done(&now);
 	}
 }
 
@@ -552,10 +578,12 @@ detach_carry_out(struct attach_job *j, struct attach_state *s, struct err *e)
 		return r;
 	}
 	attach_interrupt_hold(true);
-	detach_keep_times(j, s);
+	detach_keep_times(s);
 	r = attach_state_remove(s, e);
-	if (r == 0)
+	if (r == 0) {
 		job_note(j, "%s is detached", j->mta->name);
+		tell_of_queue(j);
+	}
 	return r;
 }
 

@@ -146,6 +146,14 @@ attach_file_write(const char *path, struct slice text, mode_t mode, uid_t uid, g
 	return 0;
 }
 
+void
+attach_file_keep_time(const char *path, const struct timespec *mtime)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, *mtime };
+
+	utimensat(AT_FDCWD, path, times, 0);
+}
+
 /* What a link leads to, so that a rename replaces the file and not the link; a path that is not
  * there stays as it is. */
 static char *

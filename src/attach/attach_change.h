@@ -40,6 +40,9 @@ int attach_file_read(const char *path, struct buf *ret_text, struct err *e);
 int attach_file_write(const char *path, struct slice text, mode_t mode, uid_t uid, gid_t gid,
     const struct timespec *mtime, struct err *e);
 
+/* Sets the time of the last change. */
+void attach_file_keep_time(const char *path, const struct timespec *mtime);
+
 /* The file at path (present or not) shall become `after`; reads what it is now. Equal texts are
  * left out of the change. Negative with *e when it cannot be read, or the change is full. */
 int attach_change_add(

@@ -14,6 +14,9 @@
 #include "base/arena.h"
 
 #define ARGUMENTS_MAX 24
+#define HUP_POLL_MS   20
+#define HUP_SETTLE_MS 300   /* from SIGHUP until a daemon runs itself anew */
+#define HUP_WAIT_MS   90000 /* Sendmail may look for its host's name for a minute */
 
 static const struct attach_mta *const mtas[] = {
 	&attach_postfix,
@@ -133,8 +136,45 @@ job_reload_by_command(struct attach_job *j, int *ret, struct err *e)
 	return true;
 }
 
-int
-job_hang_up(struct attach_job *j, const char *pid_file, const char *name, struct err *e)
+/* 1: the process catches SIGHUP; 0: it does not (it would be killed); -ESRCH: it is gone. */
+static int
+process_catches_hup(struct attach_job *j, unsigned pid)
+{
+	struct buf text;
+	struct slice s;
+	size_t at;
+	int r;
+
+	buf_init(&text, ATTACH_FILE_MAX_BYTES);
+	r = attach_file_read(job_text(j, "/proc/%u/status", pid), &text, NULL);
+	s = buf_get(&text);
+	at = slice_find(s, SLICE_LIT("\nSigCgt:"), 0);
+	if (r < 0 || at == SIZE_MAX)
+		r = -ESRCH;
+	else
+		r = (int)(strtoull(buf_get_str(&text) + at + 8, NULL, 16) >> (SIGHUP - 1)) & 1;
+	buf_done(&text);
+	return r;
+}
+
+/* Waits until the process catches SIGHUP; a daemon that runs itself anew does not for a moment,
+ * and a second signal then would end it. */
+static int
+process_wait_for_hup(struct attach_job *j, unsigned pid)
+{
+	int r;
+
+	for (unsigned waited_ms = 0; (r = process_catches_hup(j, pid)) == 0;
+	     waited_ms += HUP_POLL_MS)
+		if (waited_ms >= HUP_WAIT_MS || !attach_sleep_ms(HUP_POLL_MS))
+			return 0;
+	return r;
+}
+
+/* The process that a file names, when its name begins with `name`. */
+static int
+pid_file_read(struct attach_job *j, const char *pid_file, const char *name, unsigned *ret_pid,
+    struct err *e)
 {
 	struct buf text, comm;
 	struct slice rest, line = SLICE_NONE;
@@ -148,16 +188,35 @@ job_hang_up(struct attach_job *j, const char *pid_file, const char *name, struct
 	if (r == 0 && (!text_next_line(&rest, &line) ||
 			  !slice_parse_uint(slice_trim(line), INT_MAX, &pid) || pid < 2))
 		r = err_set(e, EINVAL, "'%s' holds no process id", pid_file);
-	if (r == 0)
-		r = attach_file_read(job_text(j, "/proc/%u/comm", (unsigned)pid), &comm, e);
-	if (r == 0 && !slice_starts_with(buf_get(&comm), slice_of_str(name)))
-		r = err_set(e, ESRCH, "process %u of '%s' is no %s: is it running?",
+	if (r == 0 &&
+	    (attach_file_read(job_text(j, "/proc/%u/comm", (unsigned)pid), &comm, NULL) < 0 ||
+		!slice_starts_with(buf_get(&comm), slice_of_str(name))))
+		r = err_set(e, EINVAL, "process %u of '%s' is no %s: is it running?",
 		    (unsigned)pid, pid_file, name);
-	if (r == 0 && kill((pid_t)pid, SIGHUP) < 0)
-		r = err_set(e, errno, "cannot send SIGHUP to process %u", (unsigned)pid);
 	buf_done(&comm);
 	buf_done(&text);
+	*ret_pid = (unsigned)pid;
 	return r;
+}
+
+int
+job_hang_up(struct attach_job *j, const char *pid_file, const char *name, struct err *e)
+{
+	unsigned pid;
+	int r = pid_file_read(j, pid_file, name, &pid, e);
+
+	if (r < 0)
+		return r;
+	if (process_wait_for_hup(j, pid) <= 0)
+		return err_set(
+		    e, EINVAL, "process %u of '%s' does not take SIGHUP", pid, pid_file);
+	if (kill((pid_t)pid, SIGHUP) < 0)
+		return err_set(e, errno, "cannot send SIGHUP to process %u", pid);
+	/* Gone is fine: a Sendmail in the background goes on under another number. */
+	if (!attach_sleep_ms(HUP_SETTLE_MS) || process_wait_for_hup(j, pid) == 0)
+		return err_set(e, EINTR, "process %u of '%s' did not come back after SIGHUP",
+		    pid, pid_file);
+	return 0;
 }
 
 const char *

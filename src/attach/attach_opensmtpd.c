@@ -148,6 +148,8 @@ conf_edit(struct attach_job *j, struct slice conf, struct buf *out, struct err *
 				 j->config_file);
 }
 
+static bool can_restart(struct attach_job *j);
+
 static int
 opensmtpd_plan(struct attach_job *j, struct err *e)
 {
@@ -162,6 +164,10 @@ opensmtpd_plan(struct attach_job *j, struct err *e)
 	while (r == 0 && text_next_line(&rest, &line))
 		if (word_is(line, 0, "filter") && word_is(line, 1, "\"cordon\""))
 			goto done; /* it is there already */
+	if (r == 0 && !can_restart(j) && !j->o->dry_run)
+		r = err_set(e, EINVAL,
+		    "OpenSMTPD must be started anew to take a changed configuration: "
+		    "give --reload-command, or --no-reload");
 	if (r == 0)
 		r = conf_edit(j, buf_get(&conf), &edited, e);
 	if (r == 0)
@@ -179,13 +185,21 @@ opensmtpd_check(struct attach_job *j, struct err *e)
 										   : 0;
 }
 
+/* It takes a changed configuration only when it is started anew. */
+static bool
+can_restart(struct attach_job *j)
+{
+	return j->reload_command != NULL || j->o->no_reload ||
+	       (j->o->config_file == NULL && j->o->config_dir == NULL &&
+		   access("/run/systemd/system", F_OK) == 0);
+}
+
 static int
 opensmtpd_reload(struct attach_job *j, struct err *e)
 {
 	const char *systemctl;
 
-	if (j->o->config_file != NULL || j->o->config_dir != NULL ||
-	    access("/run/systemd/system", F_OK) < 0)
+	if (!can_restart(j))
 		return err_set(e, EINVAL,
 		    "OpenSMTPD must be started anew to take a changed "
 		    "configuration: give --reload-command");

@@ -147,9 +147,9 @@ dialogue_take_reply(struct dialogue *d)
 }
 
 static int
-dialogue_read_reply(struct dialogue *d, struct err *e)
+dialogue_read_reply(struct dialogue *d, unsigned timeout_ms, struct err *e)
 {
-	int64_t end = clock_now_ms() + d->p->timeout_ms;
+	int64_t end = clock_now_ms() + timeout_ms;
 
 	d->reply.code = 0;
 	while (d->reply.code == 0) {
@@ -184,7 +184,7 @@ dialogue_command(struct dialogue *d, const char *line, struct err *e)
 	int r = dialogue_write(d, slice_of_str(line), e);
 
 	if (r == 0)
-		r = dialogue_read_reply(d, e);
+		r = dialogue_read_reply(d, d->p->timeout_ms, e);
 	return r < 0 ? r : d->reply.code >= 400;
 }
 
@@ -235,39 +235,53 @@ append_mail(struct buf *out, bool infected, const char *from, const char *to)
 	return r == 0 ? buf_append_str(out, "\r\n--cordon-attach--\r\n.\r\n") : r;
 }
 
+/* MAIL and RCPT; to: the recipient that was taken, in a buffer of size bytes. */
+static int
+dialogue_envelope(struct dialogue *d, char *to, size_t size, struct err *e)
+{
+	const struct probe *p = d->p;
+	char line[1200];
+	int r;
+
+	snprintf(to, size, "%s", p->recipient != NULL ? p->recipient : "postmaster");
+	snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", p->sender);
+	r = dialogue_command(d, line, e);
+	if (r != 0)
+		return r;
+	snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", to);
+	r = dialogue_command(d, line, e);
+	if (r != 1 || p->recipient != NULL || d->greeting[0] == '\0')
+		return r;
+	/* RFC 5321 section 4.5.1 wants the bare name taken; some want the domain. */
+	snprintf(to, size, "postmaster@%s", d->greeting);
+	snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", to);
+	return dialogue_command(d, line, e);
+}
+
 static int
 dialogue_mail(struct dialogue *d, bool infected, struct err *e)
 {
-	const struct probe *p = d->p;
-	char line[1200], to[600];
+	const char *sender = d->p->sender[0] != '\0' ? d->p->sender : "postmaster@localhost";
+	char to[600], shown[900];
 	struct buf mail;
-	int r;
+	int r = dialogue_envelope(d, to, sizeof(to), e);
 
-	snprintf(to, sizeof(to), "%s", p->recipient != NULL ? p->recipient : "postmaster");
-	snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", p->sender);
-	r = dialogue_command(d, line, e);
-	if (r == 0) {
-		snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", to);
-		r = dialogue_command(d, line, e);
-	}
-	/* RFC 5321 section 4.5.1 wants the bare name taken; some want the domain. */
-	if (r == 1 && p->recipient == NULL && d->greeting[0] != '\0') {
-		snprintf(to, sizeof(to), "postmaster@%s", d->greeting);
-		snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", to);
-		r = dialogue_command(d, line, e);
-	}
 	if (r == 0)
 		r = dialogue_command(d, "DATA\r\n", e);
 	if (r != 0)
 		return r;
+	/* In the header an address must have a domain. */
+	snprintf(shown, sizeof(shown), "%s%s%s", to, strchr(to, '@') == NULL ? "@" : "",
+	    strchr(to, '@') != NULL  ? ""
+	    : d->greeting[0] != '\0' ? d->greeting
+				     : "localhost");
 	buf_init(&mail, 16384);
-	r = append_mail(
-	    &mail, infected, p->sender[0] != '\0' ? p->sender : "postmaster@localhost", to);
+	r = append_mail(&mail, infected, sender, shown);
 	r = r < 0 ? err_set(e, -r, "cannot make the test mail")
 		  : dialogue_write(d, buf_get(&mail), e);
 	buf_done(&mail);
 	if (r == 0)
-		r = dialogue_read_reply(d, e);
+		r = dialogue_read_reply(d, d->p->end_timeout_ms, e);
 	d->reply.at_end = r == 0;
 	return r;
 }
@@ -290,7 +304,7 @@ probe_send(const struct probe *p, bool infected, struct probe_reply *ret_reply, 
 	d.fd = probe_connect(p, e);
 	if (d.fd < 0)
 		return d.fd;
-	r = dialogue_read_reply(&d, e);
+	r = dialogue_read_reply(&d, p->timeout_ms, e);
 	if (r == 0 && d.reply.code < 400) {
 		dialogue_keep_greeting(&d);
 		/* An address is a name that no rule about host names refuses (RFC 5321 4.1.3).

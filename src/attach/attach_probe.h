@@ -13,7 +13,8 @@ struct probe {
 	struct config_address address;
 	const char *sender;    /* without brackets; "" is the null sender */
 	const char *recipient; /* NULL: postmaster, with and without the host of the greeting */
-	unsigned timeout_ms;   /* for each answer */
+	unsigned timeout_ms;   /* for the answer to each step */
+	unsigned end_timeout_ms; /* for the answer to the mail */
 };
 
 struct probe_reply {

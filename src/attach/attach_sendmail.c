@@ -100,42 +100,60 @@ cf_append_macros(struct buf *out)
 	    "O Milter.macros.eom={msg_id}\n");
 }
 
-/* The .cf with our filter, added behind those that are there. */
+/* The option that lists the filters, and what goes with it when there is none yet. */
+static int
+cf_append_option(struct buf *out, const char *name, bool macros)
+{
+	int r = buf_printf(out, "O InputMailFilters=%s\n", name);
+
+	return r == 0 && macros ? cf_append_macros(out) : r;
+}
+
+/* One line of the option, with our name behind those that are there. */
+static int
+cf_extend_option(struct buf *out, struct slice line, const char *name)
+{
+	size_t equals = slice_find_byte(line, '=', 0);
+	bool others = equals != SIZE_MAX && slice_trim(slice_from(line, equals + 1)).len > 0;
+
+	return buf_printf(out, "%.*s%s%s\n", SLICE_FMT(line),
+	    others               ? ", "
+	    : equals == SIZE_MAX ? "="
+				 : "",
+	    name);
+}
+
+/* The .cf with our filter. */
 static int
 cf_edit(struct attach_job *j, struct slice cf, struct buf *ret_text)
 {
 	const char *name = filter_name(j, cf);
 	const char *define = job_text(j, "X%s, %s\n", name, sendmail_equates(j));
-	bool macros = slice_find(cf, SLICE_LIT("\nO Milter.macros."), 0) != SIZE_MAX;
+	bool macros = slice_find(cf, SLICE_LIT("\nO Milter.macros."), 0) == SIZE_MAX;
 	struct slice rest = cf, line;
-	bool named = false, defined = false;
+	bool named = slice_find(cf, SLICE_LIT("\nO InputMailFilters"), 0) != SIZE_MAX;
+	bool defined = false;
 	int r = 0;
 
 	while (r == 0 && text_next_line(&rest, &line)) {
 		/* Before the first mailer, with what else is defined. */
 		if (line.len > 1 && line.ptr[0] == 'M' && !defined) {
 			if (!named)
-				r = buf_printf(ret_text, "O InputMailFilters=%s\n", name);
-			if (r == 0 && !macros)
-				r = cf_append_macros(ret_text);
+				r = cf_append_option(ret_text, name, macros);
 			if (r == 0)
 				r = buf_append_str(ret_text, define);
 			named = defined = true;
 		}
-		if (r == 0)
-			r = buf_append_slice(ret_text, line);
-		if (r == 0 && is_filter_option(line) && !named) {
-			struct slice value = slice_from(line, slice_find_byte(line, '=', 0));
-
-			r = buf_printf(ret_text, "%s%s",
-			    slice_trim(slice_from(value, 1)).len > 0 ? ", "
-			    : value.len == 0                         ? "="
-								     : "",
-			    name);
+		if (r == 0 && is_filter_option(line))
+			r = cf_extend_option(ret_text, line, name);
+		else if (r == 0)
+			r = buf_printf(ret_text, "%.*s\n", SLICE_FMT(line));
+		/* Where m4 would have put it. */
+		if (r == 0 && !named &&
+		    slice_starts_with(line, SLICE_LIT("#O InputMailFilters"))) {
+			r = cf_append_option(ret_text, name, macros);
 			named = true;
 		}
-		if (r == 0)
-			r = buf_append_byte(ret_text, '\n');
 	}
 	return r == 0 && !defined ? -ENOENT : r; /* no mailer: this is no .cf */
 }

@@ -6,6 +6,7 @@ Exim(base, sink_port, scanner="clamd:/path/of.sock").start() has Exim ask that c
 socket about each mail; "" leaves the check out."""
 
 import os
+import shutil
 import signal
 
 from . import debian, process
@@ -17,7 +18,7 @@ exim_path = {exim}
 primary_hostname = mx.test.example
 spool_directory = {base}/spool
 log_file_path = {base}/log/%slog
-pid_file_path = {base}/exim.pid
+pid_file_path = {base}/run/exim.pid
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {port}
 domainlist local_domains =
@@ -95,9 +96,10 @@ class Exim:
 		packages = ["exim4-daemon-heavy", "exim4-base", "exim4-config"]
 		self.base = os.path.join(base, "exim")
 		unpacked = debian.unpack("exim", packages)
+		self._unpacked = unpacked.path
 		self.port = port or process.free_port()
 		self.config = os.path.join(self.base, "exim.conf")
-		self.pid_file = os.path.join(self.base, "exim.pid")
+		self.pid_file = os.path.join(self.base, "run", "exim.pid")
 		self.process = None
 		os.makedirs(self.base, exist_ok=True)
 		os.chmod(self.base, 0o755)
@@ -116,18 +118,49 @@ class Exim:
 		self._make_files()
 
 	def _make_files(self):
-		for name in ("spool", "log"):
+		for name in ("spool", "log", "run"):
 			folder = os.path.join(self.base, name)
 			os.makedirs(folder, exist_ok=True)
 			os.chmod(folder, 0o750)
 			os.chown(folder, *2 * (self.namespace.ids["Debian-exim"],))
-		# After SIGHUP the daemon, then without root's rights, writes its process id again.
-		with open(self.pid_file, "w"):
-			pass
-		os.chown(self.pid_file, *2 * (self.namespace.ids["Debian-exim"],))
 		with open(self.config, "w") as handle:
 			handle.write(_CONF.format(**self._settings))
 		os.chmod(self.config, 0o644)
+
+	def use_debian(self, split):
+		"""Before start(): takes Debian's own configuration instead, in one template or split into
+		conf.d, as a smarthost that sends all to the sink. Returns its folder; config is then the
+		file that update-exim4.conf makes of it."""
+		etc = os.path.join(self.base, "etc")
+		shutil.copytree(os.path.join(self._unpacked, "etc/exim4"), etc)
+		lines = ["pid_file_path = " + self.pid_file,
+			"log_file_path = %s/log/%%slog" % self.base, "daemon_smtp_ports = %d" % self.port,
+			"primary_hostname = mx.test.example", "deliver_drop_privilege = true",
+			"SPOOLDIR = %s/spool" % self.base, "MAIN_KEEP_ENVIRONMENT = LD_LIBRARY_PATH",
+			"DC_minimaldns = 1", "MAIN_HOST_LOOKUP =", "CHECK_RCPT_LOCAL_LOCALPARTS =",
+			"CHECK_RCPT_REMOTE_LOCALPARTS ="]
+		name = "conf.d/main/00_test" if split else "exim4.conf.template"
+		path = os.path.join(etc, name)
+		with open(path, "a"):
+			pass                        # it may not be there yet
+		for top, _, names in os.walk(etc):
+			for one in [os.path.join(top, name) for name in names]:
+				old = process.read_text(one).replace("/usr/sbin/exim4", self.program)
+				with open(one, "w") as handle:
+					handle.write("\n".join(lines) + "\n" + old if one == path else old)
+		with open(os.path.join(etc, "update-exim4.conf.conf"), "w") as handle:
+			handle.write("dc_eximconfig_configtype='smarthost'\ndc_other_hostnames=''\n"
+				"dc_local_interfaces='127.0.0.1'\ndc_readhost=''\ndc_relay_domains=''\n"
+				"dc_minimaldns='false'\ndc_relay_nets='127.0.0.1'\ndc_smarthost='127.0.0.1::%d'\n"
+				"CFILEMODE='644'\ndc_use_split_config='%s'\ndc_hide_mailname=''\n"
+				"dc_mailname_in_oh='true'\ndc_localdelivery='mail_spool'\n"
+				% (self._settings["sink_port"], "true" if split else "false"))
+		self.config = os.path.join(self.base, "generated.conf")
+		made = self.namespace.run([os.path.join(self.root.path, "usr/sbin/update-exim4.conf"), "-d",
+			etc, "-o", self.config], env=self.env)
+		if made.returncode != 0:
+			raise process.StartError("update-exim4.conf: " + made.stdout)
+		return etc
 
 	def command(self, *words, config=None):
 		"""The command line that runs Exim with this configuration and more words."""
