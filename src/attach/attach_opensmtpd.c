@@ -62,34 +62,42 @@ comment_find(struct slice line)
 	return line.len;
 }
 
+/* What follows the word `filter` in a statement: a name, or {...}. False: it has none. */
+static bool
+filter_find(struct slice statement, struct slice *ret_word, struct slice *ret_value)
+{
+	while (text_next_word(&statement, ret_word))
+		if (slice_eq_str(*ret_word, "filter"))
+			return text_next_word(&statement, ret_value);
+	return false;
+}
+
 /* One `listen on` line (all of it, joined lines too) with our filter behind its own. */
 static int
 listen_edit(struct slice line, struct buf *out)
 {
-	size_t end = comment_find(line), at = slice_find(line, SLICE_LIT("filter"), 0), close;
-	struct slice statement, name;
+	size_t end = comment_find(line), at;
+	struct slice word, value;
 	int r;
 
 	while (end > 0 && strchr(" \t\r\n\\", line.ptr[end - 1]) != NULL)
 		end--;
-	statement = slice_sub(line, 0, end);
-	if (at == SIZE_MAX || at >= end) {
-		r = buf_printf(out, "%.*s filter \"cordon\"", SLICE_FMT(statement));
-		return r == 0 ? buf_append_slice(out, slice_from(line, end)) : r;
+	if (!filter_find(slice_sub(line, 0, end), &word, &value)) {
+		at = end;
+		r = buf_printf(
+		    out, "%.*s filter \"cordon\"", SLICE_FMT(slice_sub(line, 0, end)));
+	} else if (value.ptr[0] == '{') { /* filter { "a", "b" } */
+		for (at = (size_t)(value.ptr - line.ptr) + value.len - 1;
+		     line.ptr[at - 1] == ' '; at--)
+			;
+		r = buf_printf(out, "%.*s, \"cordon\"", SLICE_FMT(slice_sub(line, 0, at)));
+	} else { /* filter "a" */
+		at = (size_t)(value.ptr - line.ptr) + value.len;
+		r = buf_printf(out, "%.*s { %.*s, \"cordon\" }",
+		    SLICE_FMT(slice_sub(line, 0, (size_t)(word.ptr - line.ptr) + word.len)),
+		    SLICE_FMT(value));
 	}
-	close = slice_find_byte(statement, '}', at);
-	if (close != SIZE_MAX) { /* filter { "a", "b" } */
-		while (close > 0 && statement.ptr[close - 1] == ' ')
-			close--;
-		r = buf_printf(out, "%.*s, \"cordon\"", (int)close, (const char *)line.ptr);
-		return r == 0 ? buf_append_slice(out, slice_from(line, close)) : r;
-	}
-	name = slice_from(statement, at + 6);
-	text_next_word(&name, &name); /* filter "a" */
-	close = (size_t)(name.ptr - line.ptr) + name.len;
-	r = buf_printf(out, "%.*sfilter { %.*s, \"cordon\" }", (int)at, (const char *)line.ptr,
-	    SLICE_FMT(name));
-	return r == 0 ? buf_append_slice(out, slice_from(line, close)) : r;
+	return r == 0 ? buf_append_slice(out, slice_from(line, at)) : r;
 }
 
 /* The next statement of *rest: a line, with those that a backslash joins to it. */

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from lib import clamd, cordond, mails, process, runner, smtp
@@ -616,8 +617,9 @@ def _expect_exim(fixture, case, before, scanner):
 	fixture.expect_run(0, "attach", case, *scanner.options, says=("av_scanner = clamd:127.0.0.1 ",
 		"malware = */tmo=300s", "test: EICAR: 550", "test: the clean mail: 250"))
 	expect_reply(smtp.send(case.mta.port, mails.infected("exim-bad")), "550")
-	expect_reply(smtp.send(case.mta.port, mails.clean("exim-good")), "250")
-	expect(fixture.sink.wait("exim-good") is not None, "the clean mail did not reach the sink")
+	good = "exim-%d" % time.monotonic_ns()
+	expect_reply(smtp.send(case.mta.port, mails.clean(good)), "250")
+	expect(fixture.sink.wait(good) is not None, "the clean mail did not reach the sink")
 	fixture.expect_run(0, "attach", case, *scanner.options, says=("attached already",))
 	fixture.expect_run(0, "detach", case)
 	expect(case.content() == before, "detach did not restore the files")
@@ -726,6 +728,74 @@ def opensmtpd(fixture):
 	expect(case.content()[case.mta.config][0] == bad, "not rolled back")
 	with open(case.mta.config, "wb") as handle:
 		handle.write(before[case.mta.config][0])
+
+
+
+LISTENS = (
+	('listen on 127.0.0.1 filter "x"', 'listen on 127.0.0.1 filter { "x", "cordon" }'),
+	('listen on 127.0.0.1 filter { "x", "y" } port 26',
+		'listen on 127.0.0.1 filter { "x", "y", "cordon" } port 26'),
+	("listen on 127.0.0.1 hostname filter.test.example",
+		'listen on 127.0.0.1 hostname filter.test.example filter "cordon"'),
+	('listen on 127.0.0.1 port 26 # filter "x"', 'listen on 127.0.0.1 port 26 filter "cordon" '
+		'# filter "x"'),
+	("listen on 127.0.0.1 \\\n\tport 26\\\n\ttag t",
+		'listen on 127.0.0.1 \\\n\tport 26\\\n\ttag t filter "cordon"'),
+	("listen on socket", "listen on socket"),
+)
+
+
+@test_restoring
+def opensmtpd_forms_of_listen(fixture):
+	case = fixture.case("opensmtpd")
+	path = case.mta.config
+	original = case.content()
+	with open(path, "w") as handle:
+		handle.write('filter "x" phase helo match rdns disconnect "550 no"\n'
+			'filter "y" phase helo match fcrdns disconnect "550 no"\n'
+			+ "".join(line + "\n" for line, _ in LISTENS) + 'action "a" relay\nmatch for any action "a"')
+	before = case.content()
+	fixture.expect_run(0, "attach", case, "--no-test", "--no-reload")
+	text = case.content()[path][0].decode()
+	for line, wanted in LISTENS:
+		expect("\n" + wanted + "\n" in text, "%r did not become %r:\n%s" % (line, wanted, text))
+	fixture.expect_run(0, "detach", case, "--no-reload")
+	expect(case.content() == before, "detach did not restore the file")
+	with open(path, "wb") as handle:
+		handle.write(original[path][0])
+
+
+@test_restoring
+def opensmtpd_asks_cordon(fixture):
+	"""Only with a cordon that has the filter, and a daemon that serves it."""
+	case = fixture.case("opensmtpd")
+	known = subprocess.run([os.path.join(fixture.filter.bin, "cordon"), "help"], check=True,
+		stdout=subprocess.PIPE, text=True).stdout
+	if "opensmtpd" not in known.split() or fixture.filter.log_lines("not served",
+			"listener=opensmtpd"):
+		raise runner.Skip("this cordon has no filter for OpenSMTPD")
+	before = case.content()
+	wish = os.path.join(fixture.base, "restart")
+	ended = threading.Event()
+
+	def restart():
+		while not ended.wait(0.1):
+			if os.path.exists(wish):
+				case.mta.restart()
+				os.unlink(wish)
+
+	worker = threading.Thread(target=restart)
+	worker.start()
+	try:
+		fixture.expect_run(0, "attach", case, "--reload-command",
+			"touch %s; while [ -e %s ]; do sleep 0.1; done" % (wish, wish))
+		fixture.expect_filtered(case, "opensmtpd", "550")
+		fixture.expect_run(0, "detach", case)
+	finally:
+		ended.set()
+		worker.join()
+	expect(case.content() == before, "detach did not restore the file")
+	fixture.expect_unfiltered(case, "opensmtpd-detached")
 
 
 runner.main(Fixture)

@@ -137,6 +137,7 @@ class Exim:
 			"log_file_path = %s/log/%%slog" % self.base, "daemon_smtp_ports = %d" % self.port,
 			"primary_hostname = mx.test.example", "deliver_drop_privilege = true",
 			"SPOOLDIR = %s/spool" % self.base, "MAIN_KEEP_ENVIRONMENT = LD_LIBRARY_PATH",
+			"ETC_MAILNAME = mx.test.example",
 			"DC_minimaldns = 1", "MAIN_HOST_LOOKUP =", "CHECK_RCPT_LOCAL_LOCALPARTS =",
 			"CHECK_RCPT_REMOTE_LOCALPARTS ="]
 		name = "conf.d/main/00_test" if split else "exim4.conf.template"
@@ -146,6 +147,9 @@ class Exim:
 		for top, _, names in os.walk(etc):
 			for one in [os.path.join(top, name) for name in names]:
 				old = process.read_text(one).replace("/usr/sbin/exim4", self.program)
+				old = old.replace("* DCsmarthost byname\n", "* DCsmarthost byname\n  self = send\n")
+				old = old.replace("  driver = smtp\n  multi_domain\n",
+					"  driver = smtp\n  multi_domain\n  allow_localhost\n  hosts_avoid_tls = *\n")
 				with open(one, "w") as handle:
 					handle.write("\n".join(lines) + "\n" + old if one == path else old)
 		with open(os.path.join(etc, "update-exim4.conf.conf"), "w") as handle:
