@@ -1,5 +1,5 @@
 # fish completion for cordon(1)
-set -l commands scan explain list status check-config dump-config reload version
+set -l commands scan explain list status check-config dump-config reload attach detach version
 complete -c cordon -f
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a scan -d 'Look at files, folders, Maildirs and mboxes'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a explain -d 'Show how a file is taken apart and what is decided'
@@ -8,9 +8,31 @@ complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a status -d '
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a check-config -d 'Name every mistake in the configuration'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a dump-config -d 'Print the configuration in force'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a reload -d 'Read configuration and signatures again'
+complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a attach -d 'Have an MTA pass its mail through Cordon'
+complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a detach -d 'Undo that'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a version -d 'Print the version'
 complete -c cordon -n "__fish_seen_subcommand_from scan explain list status check-config dump-config reload" -s c -r -F -d 'Configuration file'
 complete -c cordon -n "__fish_seen_subcommand_from scan list status" -l json -d 'As JSON'
 complete -c cordon -n "__fish_seen_subcommand_from scan explain list" -l local -d 'Without the daemon'
 complete -c cordon -n "__fish_seen_subcommand_from dump-config" -l defaults -d 'Documented defaults'
 complete -c cordon -n "__fish_seen_subcommand_from scan explain list" -F
+set -l attach '__fish_seen_subcommand_from attach detach'
+complete -c cordon -n $attach -a 'postfix sendmail exim opensmtpd' -d MTA
+complete -c cordon -n $attach -s c -r -F -d 'Configuration file'
+complete -c cordon -n $attach -l mode -x -a 'milter proxy filter clamd' -d How
+complete -c cordon -n $attach -s n -l dry-run -d 'Show the change and end'
+complete -c cordon -n $attach -s y -l yes -d 'Do not ask'
+complete -c cordon -n $attach -l check -d 'Only compare limits'
+complete -c cordon -n $attach -l listener -x -d 'Listener of cordon.conf'
+complete -c cordon -n $attach -l address -x -d 'Where Cordon listens'
+complete -c cordon -n $attach -l next-hop -x -d 'Where Cordon hands mail back'
+complete -c cordon -n $attach -l config-dir -r -F -d 'Configuration folder of the MTA'
+complete -c cordon -n $attach -l config-file -r -F -d 'Configuration of the MTA'
+complete -c cordon -n $attach -l program -r -F -d 'Program of the MTA'
+complete -c cordon -n $attach -l reload-command -x -d 'Instead of its own'
+complete -c cordon -n $attach -l port -x -d 'Where it takes the test mails'
+complete -c cordon -n $attach -l sender -x -d 'Of the test mails'
+complete -c cordon -n $attach -l recipient -x -d 'Of the test mails'
+complete -c cordon -n $attach -l no-test -d 'Send no test mails'
+complete -c cordon -n $attach -l no-reload -d 'Do not tell the MTA'
+complete -c cordon -n $attach -l state-dir -r -F -d 'Where copies are kept'

@@ -58,6 +58,17 @@ static const struct command {
 	{ "help", "", "print this", cordon_help, 0, 0 },
 };
 
+/* Those that have options of their own. */
+static const struct own_command {
+	const char *name, *args, *help;
+	int (*run)(int argc, char **argv);
+} own_commands[] = {
+	{ "attach", "MTA [--mode MODE] [--dry-run] [--yes] ...",
+	    "have an MTA pass its mail through Cordon; 'cordon attach --help' tells more",
+	    cordon_attach },
+	{ "detach", "MTA [--dry-run] [--yes] ...", "undo that", cordon_detach },
+};
+
 static void
 print_help(FILE *out)
 {
@@ -65,6 +76,9 @@ print_help(FILE *out)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		fprintf(out, "  %-13s %s\n%16s%s\n", commands[i].name, commands[i].args, "",
 		    commands[i].help);
+	for (size_t i = 0; i < ARRAY_LEN(own_commands); i++)
+		fprintf(out, "  %-13s %s\n%16s%s\n", own_commands[i].name, own_commands[i].args, "",
+		    own_commands[i].help);
 	fprintf(out, "\n"
 	    "  -c, --config FILE   configuration (default " DEFAULT_CONFIG ", if it is there)\n"
 	    "  -j, --json          print JSON, one line per file\n"
@@ -297,6 +311,14 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(commands[i].name, argv[command]) == 0) {
 			int status = command_run(&commands[i], argc - 1, rest);
+
+			free(rest);
+			return status;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(own_commands); i++) {
+		if (strcmp(own_commands[i].name, argv[command]) == 0) {
+			int status = own_commands[i].run(argc - 1, rest);
 
 			free(rest);
 			return status;

@@ -27,6 +27,9 @@ int cordon_scan(const struct cordon_options *o);
 int cordon_explain(const struct cordon_options *o);
 int cordon_list(const struct cordon_options *o);
 int cordon_status(const struct cordon_options *o);
+/* These have options of their own; argv[0] is the command. */
+int cordon_attach(int argc, char **argv);
+int cordon_detach(int argc, char **argv);
 
 /* The configuration that the options name. NULL: mistakes were printed. */
 struct config *cordon_load_config(const struct cordon_options *o);

@@ -13,4 +13,14 @@
 #define CONFIG_SECTIONS_MAX 256                    /* listeners; clamd groups */
 #define CONFIG_TEMPLATE_OUTPUT_MAX_BYTES 900       /* reply or header after replacement */
 
+/* cordon attach: configuration files of an MTA. */
+#define ATTACH_FILE_MAX_BYTES (4u * 1024 * 1024)   /* one file */
+#define ATTACH_LINES_MAX 200000                    /* lines of one file */
+#define ATTACH_DIFFERENCES_MAX 3000                /* lines that differ between two texts */
+#define ATTACH_FILES_MAX 32                        /* files of one change */
+#define ATTACH_OUTPUT_MAX_BYTES (1024u * 1024)     /* what a program of an MTA may print */
+#define ATTACH_ARENA_MAX_BYTES (4u * 1024 * 1024)  /* names, values */
+#define ATTACH_REPLY_MAX_BYTES 8192                /* one SMTP reply to a test mail */
+#define ATTACH_COMMAND_MS 150000                   /* one run of a program of an MTA */
+
 #endif
