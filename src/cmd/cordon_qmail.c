@@ -66,22 +66,17 @@ envelope_convert(const struct cordon_options *o, struct buf *text, struct buf *o
 	char *none[] = { NULL };
 	struct qmail_envelope e;
 	struct slice recipient;
-	CLEANUP(mem_free) char *sender = NULL;
 	size_t len = 0;
 	int r = statuses[qmail_envelope_parse(buf_get(text), &e, &len)];
 
 	if (r != 0)
 		return r;
 	text->len = len;
-	sender = mem_new(e.sender.len + 1);
-	if (e.sender.len > 0)
-		memcpy(sender, e.sender.ptr, e.sender.len);
-	client.sender = sender;
 	if (client.client == NULL)
 		client.client = getenv("TCPREMOTEIP");
 	if (client.client_name == NULL)
 		client.client_name = getenv("TCPREMOTEHOST");
-	if (pipe_envelope_make(&client, none, out, NULL) < 0)
+	if (pipe_envelope_make(&client, e.sender, none, out, NULL) < 0)
 		return QMAIL_EXIT_NO_MEMORY;
 	while (qmail_envelope_next(&e, &recipient)) {
 		if (submit_envelope_put(out, SUBMIT_RECIPIENT, recipient) < 0)

@@ -190,6 +190,16 @@ pipe_address_strip(const char *address)
 	return s;
 }
 
+struct slice
+pipe_mail_get_sender(const struct pipe_mail *m, const struct cordon_options *o)
+{
+	struct slice words = slice_from(m->from_line, sizeof("From ") - 1);
+
+	if (o->sender != NULL)
+		return pipe_address_strip(o->sender);
+	return slice_trim(slice_sub(words, 0, slice_find_byte(words, ' ', 0)));
+}
+
 static bool
 is_ip_address(const char *text)
 {
@@ -199,16 +209,15 @@ is_ip_address(const char *text)
 }
 
 int
-pipe_envelope_make(
-    const struct cordon_options *o, char *const *recipients, struct buf *out, struct err *e)
+pipe_envelope_make(const struct cordon_options *o, struct slice sender,
+    char *const *recipients, struct buf *out, struct err *e)
 {
 	const char *client = o->client == NULL ? "" : o->client;
 	int r;
 
 	if (strncmp(client, "IPv6:", 5) == 0)
 		client += 5;
-	r = submit_envelope_put(
-	    out, SUBMIT_SENDER, pipe_address_strip(o->sender == NULL ? "" : o->sender));
+	r = submit_envelope_put(out, SUBMIT_SENDER, sender);
 	/* MTAs have words for "unknown" in the place of an address. */
 	if (is_ip_address(client))
 		r |= submit_envelope_put(out, SUBMIT_CLIENT_ADDRESS, slice_of_str(client));
@@ -261,9 +270,9 @@ pipe_mail_run(struct pipe_mail *m, const struct cordon_options *o, const char *w
 	/* A reader that leaves is an error of a write, not our death. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	buf_init(&envelope, SUBMIT_ENVELOPE_MAX_BYTES);
-	r = pipe_envelope_make(o, recipients, &envelope, &e);
+	r = pipe_mail_read(m, c, STDIN_FILENO, &e);
 	if (r == 0)
-		r = pipe_mail_read(m, c, STDIN_FILENO, &e);
+		r = pipe_envelope_make(o, pipe_mail_get_sender(m, o), recipients, &envelope, &e);
 	if (r == 0)
 		r = pipe_mail_ask(m, o, c, way, buf_get(&envelope), &e);
 	buf_done(&envelope);

@@ -142,6 +142,25 @@ test_from_line(void **state UNUSED)
 }
 
 static void
+test_sender(void **state UNUSED)
+{
+	struct cordon_options given = { .sender = "<c@d>" }, null = { .sender = "" }, none = { 0 };
+	struct pipe_mail m;
+
+	mail_begin(&m, SLICE_LIT("From a@b Mon Jan  5 10:00:00 2026\nSubject: x\n\n"));
+	assert_slice(pipe_mail_get_sender(&m, &none), "a@b");
+	assert_slice(pipe_mail_get_sender(&m, &given), "c@d");
+	assert_slice(pipe_mail_get_sender(&m, &null), "");
+	mail_end(&m);
+	mail_begin(&m, SLICE_LIT("From a@b\r\nSubject: x\n\n"));
+	assert_slice(pipe_mail_get_sender(&m, &none), "a@b");
+	mail_end(&m);
+	mail_begin(&m, SLICE_LIT("Subject: x\n\n"));
+	assert_slice(pipe_mail_get_sender(&m, &none), "");
+	mail_end(&m);
+}
+
+static void
 test_answers(void **state UNUSED)
 {
 	static const struct {
@@ -354,20 +373,20 @@ test_envelope(void **state UNUSED)
 	char *recipients[] = { (char *)"<bob@test.example>", (char *)"carol", NULL };
 	char *none[] = { NULL };
 	static const char want[] = "F\0A2001:db8::1\0Hh\0Tbob@test.example\0Tcarol\0";
-	struct cordon_options o = { .sender = "<>", .client = "IPv6:2001:db8::1", .helo = "h" };
+	struct cordon_options o = { .client = "IPv6:2001:db8::1", .helo = "h" };
 	struct buf text;
 	struct err e;
 
 	buf_init(&text, 200);
-	assert_int_equal(pipe_envelope_make(&o, recipients, &text, &e), 0);
+	assert_int_equal(pipe_envelope_make(&o, SLICE_NONE, recipients, &text, &e), 0);
 	assert_true(slice_eq(buf_get(&text), slice_of(want, sizeof(want) - 1)));
 	buf_clear(&text);
 	o = (struct cordon_options){ .client = "unknown" };
-	assert_int_equal(pipe_envelope_make(&o, none, &text, &e), 0);
+	assert_int_equal(pipe_envelope_make(&o, SLICE_NONE, none, &text, &e), 0);
 	assert_true(slice_eq(buf_get(&text), slice_of("F", 2)));
 	buf_done(&text);
 	buf_init(&text, 10);
-	assert_true(pipe_envelope_make(&o, recipients, &text, &e) < 0);
+	assert_true(pipe_envelope_make(&o, SLICE_NONE, recipients, &text, &e) < 0);
 	buf_done(&text);
 }
 
@@ -376,6 +395,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_from_line),
+		cmocka_unit_test(test_sender),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_edits),
