@@ -424,9 +424,10 @@ main(int argc, char **argv)
 	char **rest;
 
 	log_use_fd("cordon", STDERR_FILENO, false);
-	/* -c FILE may stand before the command too. */
-	if (argc > 3 && (strcmp(argv[1], "-c") == 0 || strcmp(argv[1], "--config") == 0))
-		command = 3;
+	/* -c FILE may stand before the command too, and -f SENDER, where Sendmail puts it. */
+	while (argc > command + 2 && (strcmp(argv[command], "-c") == 0 ||
+	    strcmp(argv[command], "--config") == 0 || strcmp(argv[command], "-f") == 0))
+		command += 2;
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return cordon_help(NULL);
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0))

@@ -209,8 +209,8 @@ is_ip_address(const char *text)
 }
 
 int
-pipe_envelope_make(const struct cordon_options *o, struct slice sender,
-    char *const *recipients, struct buf *out, struct err *e)
+pipe_envelope_make(const struct cordon_options *o, struct slice sender, char *const *recipients,
+    struct buf *out, struct err *e)
 {
 	const char *client = o->client == NULL ? "" : o->client;
 	int r;
@@ -272,7 +272,8 @@ pipe_mail_run(struct pipe_mail *m, const struct cordon_options *o, const char *w
 	buf_init(&envelope, SUBMIT_ENVELOPE_MAX_BYTES);
 	r = pipe_mail_read(m, c, STDIN_FILENO, &e);
 	if (r == 0)
-		r = pipe_envelope_make(o, pipe_mail_get_sender(m, o), recipients, &envelope, &e);
+		r = pipe_envelope_make(
+		    o, pipe_mail_get_sender(m, o), recipients, &envelope, &e);
 	if (r == 0)
 		r = pipe_mail_ask(m, o, c, way, buf_get(&envelope), &e);
 	buf_done(&envelope);

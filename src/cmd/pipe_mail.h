@@ -72,7 +72,8 @@ int pipe_mail_drop_rest(struct pipe_mail *m);
 /* Writes what is passed on, and what still waits in m->fd behind it. 0 or a negative errno. */
 int pipe_mail_write(const struct pipe_mail *m, int fd);
 
-/* The envelope: a sender, what the options tell of the client, and recipients (NULL at the end). */
+/* The envelope: a sender, what the options tell of the client, and recipients (NULL at the
+ * end). */
 int pipe_envelope_make(const struct cordon_options *o, struct slice sender,
     char *const *recipients, struct buf *out, struct err *e);
 /* As -f gives it; without -f as the line of mbox does, else empty. */

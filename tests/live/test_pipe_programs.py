@@ -285,8 +285,8 @@ class _LocalSendmail(sendmail.Sendmail):
 def sendmail_local_mailer(station):
 	mta = _LocalSendmail(station.base, "", station.sink.port)
 	mta.mailer = ("LOCAL_DOMAIN(`test.example')dnl\ndefine(`LOCAL_MAILER_PATH', `%s')dnl\n"
-		"define(`LOCAL_MAILER_ARGS', `cordon deliver -c %s --no-local -f $g -- $u -- %s $u')dnl\n"
-		"MODIFY_MAILER_FLAGS(`LOCAL', `-w')dnl\n"
+		"define(`LOCAL_MAILER_ARGS', `cordon deliver -c %s --no-local -- $u -- %s $u')dnl\n"
+		"MODIFY_MAILER_FLAGS(`LOCAL', `-Aw')dnl\n"
 		% (station.cordon_path, station.filter.config, station.agent))
 	mta.start()
 	try:
