@@ -5,24 +5,36 @@ _cordon() {
 
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
-		scan | explain | status | check-config | dump-config | reload | version)
+		scan | explain | status | check-config | dump-config | reload | version | filter | \
+			deliver | reinject | smtp | opensmtpd | qmail-queue)
 			command=$word
 			break
 			;;
 		esac
 	done
-	if [[ $prev == -c ]]; then
+	if [[ $prev == -c || $prev == --sendmail || $prev == --qmail-queue ]]; then
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 	fi
 	case $command in
-	'') options='scan explain status check-config dump-config reload version' ;;
+	'')
+		options='scan explain status check-config dump-config reload version filter deliver'
+		options+=' reinject smtp opensmtpd qmail-queue'
+		;;
 	scan) options='--json --local -c' ;;
 	explain) options='--local -c' ;;
 	status) options='--json -c' ;;
 	dump-config) options='--defaults -c' ;;
 	check-config | reload) options='-c' ;;
+	smtp | opensmtpd) options='--listener --local --no-local -c' ;;
+	filter | deliver | reinject | qmail-queue)
+		options='-f --listener --infected --client --client-name --helo --user --queue-id'
+		options+=' --local --no-local -c'
+		[[ $command == reinject ]] && options+=' --sendmail'
+		[[ $command == qmail-queue ]] && options+=' --qmail-queue'
+		[[ $prev == --infected ]] && options='reject discard tempfail'
+		;;
 	esac
 	if [[ $command == scan || $command == explain ]] && [[ $cur != -* ]]; then
 		compopt -o filenames 2>/dev/null

@@ -36,7 +36,8 @@ pipe_gate_open(
 	if (g->fd >= 0)
 		return 0;
 	if (o->no_local)
-		return -ECONNREFUSED;
+		return o->local ? err_set(e, EINVAL, "--local and --no-local leave nobody to ask")
+				: -ECONNREFUSED;
 	g->timeout_ms += LOAD_MS;
 	g->fd = gate_local_start(c, &g->pid, &g->log_fd, e);
 	return g->fd < 0 ? g->fd : 0;
