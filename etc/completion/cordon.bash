@@ -5,7 +5,7 @@ _cordon() {
 
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
-		scan | explain | status | check-config | dump-config | reload | version | filter | \
+		scan | explain | list | status | check-config | dump-config | reload | version | filter | \
 			deliver | reinject | smtp | opensmtpd | qmail-queue)
 			command=$word
 			break
@@ -19,10 +19,10 @@ _cordon() {
 	fi
 	case $command in
 	'')
-		options='scan explain status check-config dump-config reload version filter deliver'
+		options='scan explain list status check-config dump-config reload version filter deliver'
 		options+=' reinject smtp opensmtpd qmail-queue'
 		;;
-	scan) options='--json --local -c' ;;
+	scan | list) options='--json --local -c' ;;
 	explain) options='--local -c' ;;
 	status) options='--json -c' ;;
 	dump-config) options='--defaults -c' ;;
@@ -36,7 +36,7 @@ _cordon() {
 		[[ $prev == --infected ]] && options='reject discard tempfail'
 		;;
 	esac
-	if [[ $command == scan || $command == explain ]] && [[ $cur != -* ]]; then
+	if [[ $command == scan || $command == explain || $command == list ]] && [[ $cur != -* ]]; then
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return

@@ -32,6 +32,7 @@ struct cordon_options {
 
 int cordon_scan(const struct cordon_options *o);
 int cordon_explain(const struct cordon_options *o);
+int cordon_list(const struct cordon_options *o);
 int cordon_status(const struct cordon_options *o);
 int cordon_filter(const struct cordon_options *o);
 int cordon_deliver(const struct cordon_options *o);

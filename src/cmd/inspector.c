@@ -96,6 +96,15 @@ on_signature(void *ctx, const char *name)
 	finding_add(in, in->object->id, SLICE_LIT("signatures"), slice_of_str(name), 0, false);
 }
 
+/* Whether these bytes were matched already as part of what they stand in. Members of archives
+ * are matched again, so that it is told which one it was. */
+static bool
+is_part_of_mail(const struct inspection *in, const struct object *o)
+{
+	return o->borrowed && o->parent != 0 &&
+	       (decompose_get_object(in->decompose, o->parent)->roles & ROLE_ENTITY) != 0;
+}
+
 /* Signatures over bytes that were not part of something matched already. */
 static void
 object_match(struct inspection *in, struct object *o)
@@ -103,7 +112,7 @@ object_match(struct inspection *in, struct object *o)
 	uint32_t first = in->report.finding_count;
 	int64_t begun;
 
-	if (o->borrowed && o->id != 1)
+	if (is_part_of_mail(in, o))
 		return;
 	begun = clock_now_us();
 	in->object = o;
@@ -182,25 +191,36 @@ object_place(const struct inspection *in, const struct object *o, struct report_
 	}
 }
 
-#define FACTS_NOT_LISTED \
-	(FACT_BIT(FACT_ENCRYPTED) | FACT_BIT(FACT_CORRUPT) | FACT_BIT(FACT_TRUNCATED) | \
-	 FACT_BIT(FACT_UNSUPPORTED) | FACT_BIT(FACT_LIMIT_DEPTH) | FACT_BIT(FACT_LIMIT_OBJECTS) | \
-	 FACT_BIT(FACT_LIMIT_BYTES) | FACT_BIT(FACT_LIMIT_RATIO) | FACT_BIT(FACT_LIMIT_CPU) | \
-	 FACT_BIT(FACT_MULTI_VOLUME) | FACT_BIT(FACT_DISAGREEMENT))
+#define FACTS_NOT_LISTED                                                                       \
+	(FACT_BIT(FACT_ENCRYPTED) | FACT_BIT(FACT_CORRUPT) | FACT_BIT(FACT_TRUNCATED) |        \
+	    FACT_BIT(FACT_UNSUPPORTED) | FACTS_LIMITS | FACT_BIT(FACT_MULTI_VOLUME) |          \
+	    FACT_BIT(FACT_DISAGREEMENT))
 
 static void
 report_add_object(struct inspection *in, struct object *o, struct report_object *r)
 {
-	struct report_object *parent = o->parent == 0 ? NULL : &in->report.objects[o->parent - 1];
+	struct report_object *parent =
+	    o->parent == 0 ? NULL : &in->report.objects[o->parent - 1];
 
-	*r = (struct report_object){ .id = o->id, .parent = o->parent, .size = o->size,
-		.hash = o->hash, .facts = o->facts, .views = o->views,
-		.ambiguities = o->ambiguities, .notes = o->notes, .trail = o->trail,
-		.declared = o->declared, .detected = slice_of_str(o->detected->mime),
-		.names = o->names, .name_count = o->name_count,
+	*r = (struct report_object){ .id = o->id,
+		.parent = o->parent,
+		.size = o->size,
+		.hash = o->hash,
+		.facts = o->facts,
+		.views = o->views,
+		.ambiguities = o->ambiguities,
+		.notes = o->notes,
+		.trail = o->trail,
+		.packing = o->packing,
+		.declared = o->declared,
+		.detected = slice_of_str(o->detected->mime),
+		.names = o->names,
+		.name_count = o->name_count,
 		.cost_us = (uint32_t)(uintptr_t)o->user };
 	if (o->hashed)
 		r->flags |= REPORT_HASHED;
+	if (o->unopened)
+		r->flags |= REPORT_UNOPENED;
 	object_place(in, o, r);
 	if (parent == NULL)
 		return;
@@ -221,7 +241,18 @@ report_fill(struct inspection *in)
 	if (r->object_count == 0 || r->objects == NULL)
 		return false;
 	for (uint32_t i = 0; i < r->object_count; i++)
-		report_add_object(in, decompose_get_object(in->decompose, i + 1), &r->objects[i]);
+		report_add_object(
+		    in, decompose_get_object(in->decompose, i + 1), &r->objects[i]);
+	r->double_count = decompose_get_double_count(in->decompose);
+	r->doubles =
+	    arena_alloc(in->inspector->arena, (r->double_count + 1) * sizeof(*r->doubles));
+	if (r->doubles == NULL)
+		return false;
+	for (uint32_t i = 0; i < r->double_count; i++) {
+		const struct object_double *x = decompose_get_double(in->decompose, i);
+
+		r->doubles[i] = (struct report_double){ x->object, x->parent, x->trail };
+	}
 	return true;
 }
 
@@ -358,7 +389,12 @@ limits_from_config(const struct config *c)
 		.held_bytes = c->limits.held_bytes,
 		.ratio = c->limits.ratio,
 		.ratio_floor_bytes = c->limits.ratio_floor,
+		.quota_min = c->limits.quota_min,
+		.quota_max = c->limits.quota_max,
+		.quota_min_factor = c->limits.quota_min_factor,
+		.quota_max_factor = c->limits.quota_max_factor,
 		.cpu_ms = c->limits.cpu_ms,
+		.wall_ms = c->limits.wall_ms,
 		.entity_readings = c->limits.entity_readings,
 	};
 }

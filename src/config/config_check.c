@@ -255,6 +255,8 @@ whole_check_sizes(const struct whole_check *w)
 	    CONFIG_ROW_limits_memory, c->limits.memory, false);
 	whole_check_order(w, CONFIG_ROW_limits_held_bytes, c->limits.held_bytes,
 	    CONFIG_ROW_limits_output_bytes, c->limits.output_bytes, true);
+	whole_check_order(w, CONFIG_ROW_limits_quota_min_factor, c->limits.quota_min_factor,
+	    CONFIG_ROW_limits_quota_max_factor, c->limits.quota_max_factor, true);
 }
 
 static void

@@ -90,14 +90,18 @@ read_tar(struct decompose *d, struct object *o)
 }
 
 /* Names in LHA archives are in the code page of the one who made them, mostly Japanese; without
- * a guess libarchive leaves the archive at the first name that is not ASCII. */
+ * a guess libarchive leaves the archive at the first name that is not ASCII. In code page 437
+ * every byte is a letter: names come out wrong, and members right. */
 static struct archive_report
 read_lha(struct decompose *d, struct object *o)
 {
+	static const char *const guesses[] = { "lha:hdrcharset=CP932", "lha:hdrcharset=CP437" };
 	struct archive_report r = read_as(d, o, ARCHIVE_READ_LHA, NULL);
 
-	if ((r.facts & FACT_BIT(FACT_CORRUPT)) != 0)
-		r = read_as(d, o, ARCHIVE_READ_LHA, "lha:hdrcharset=CP932");
+	for (size_t i = 0; i < ARRAY_LEN(guesses); i++) {
+		if ((r.facts & FACT_BIT(FACT_CORRUPT)) != 0)
+			r = read_as(d, o, ARCHIVE_READ_LHA, guesses[i]);
+	}
 	return r;
 }
 
@@ -134,6 +138,18 @@ iso_has_long_chain(struct slice b)
 	return false;
 }
 
+/* Another tree of the same image: what has no bytes was listed already. */
+static struct archive_report
+read_tree(struct decompose *d, struct object *o, const char *options)
+{
+	struct archive_job job = { .format = ARCHIVE_READ_ISO9660,
+		.bytes = o->bytes,
+		.options = options,
+		.caller_lists = true };
+
+	return archive_read_members(d, o, &job);
+}
+
 /* A disk image may hold three trees (Rock Ridge, Joliet, plain), and each system shows another.
  * All are read where the budget allows; equal files are one object. */
 static uint64_t
@@ -148,7 +164,7 @@ read_iso(struct decompose *d, struct object *o)
 	for (size_t i = first + 1; i < ARRAY_LEN(trees); i++) {
 		if (r.bytes > decompose_get_budget(d)->left_bytes / 2)
 			break;
-		other = read_as(d, o, ARCHIVE_READ_ISO9660, trees[i]);
+		other = read_tree(d, o, trees[i]);
 		if (r.facts == 0 && other.facts == 0 &&
 		    (other.members != r.members || other.bytes != r.bytes))
 			facts |= FACT_BIT(FACT_DISAGREEMENT);

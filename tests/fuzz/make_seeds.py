@@ -26,14 +26,15 @@ def text(s):
 
 def report_object(number, place, names=(), facts=0):
     return (u32(number) + u32(number - 1) + u32(6) + u8(place) + u64(10) + u64(20) +
-            bytes(range(32)) + u64(facts) + u64(1) + u64(2) + u64(4) + text(b"1 > a") +
+            bytes(range(32)) + u64(facts) + u64(1) + u64(2) + u64(4) + u64(7) + u64(9) +
+            text(b"deflate") + text(b"1 > a") +
             text(b"text/plain") + text(b"application/zip") + u32(5) + u32(len(names)) +
             b"".join(text(n) for n in names))
 
 
-def report(objects, findings):
-    return (u32(1) + u32(len(objects)) + u32(len(findings)) + u32(0) + u64(0) + u32(1) + u32(2) +
-            u32(3) + b"".join(objects) + b"".join(findings))
+def report(objects, findings, doubles=()):
+    return (u32(2) + u32(len(objects)) + u32(len(findings)) + u32(len(doubles)) + u32(0) + u64(0) +
+            u32(1) + u32(2) + u32(3) + b"".join(objects) + b"".join(findings) + b"".join(doubles))
 
 
 def finding(number):
@@ -80,9 +81,10 @@ SEEDS = {
     "report": {
         "one": report([report_object(1, 0)], []),
         "three": report([report_object(1, 0), report_object(2, 1, [b"a.exe", b"\xff"], 3),
-                         report_object(3, 2)], [finding(3), finding(1)]),
+                         report_object(3, 2)], [finding(3), finding(1)],
+                        [u32(2) + u32(1) + text(b"b > a")]),
         "unknown-bits": report([report_object(1, 2, [b""], (1 << 64) - 1)], []),
-        "count-lies": u32(1) + u32(0xFFFFFFFF) + bytes(40),
+        "count-lies": u32(2) + u32(0xFFFFFFFF) + bytes(40),
     },
     "inspect_request": {
         "mail": request(b""),
