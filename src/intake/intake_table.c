@@ -5,9 +5,11 @@
 
 #include "base/macros.h"
 #include "intake/milter_session.h"
+#include "intake/opensmtpd_session.h"
 
 static const struct intake_protocol protocols[] = {
 	{ "milter", milter_session_start, "" },
+	{ "opensmtpd", opensmtpd_session_start, "" },
 };
 
 const struct intake_protocol *
