@@ -46,6 +46,8 @@ static const struct command {
 	{ "reload", "", "have the daemon read configuration, signatures and databases again",
 	    cordon_reload, 0, 0 },
 	{ "purge", "", "have the daemon forget every earlier answer of a scanner", cordon_purge, 0, 0 },
+	{ "opensmtpd", "[LISTENER | ADDRESS]", "a filter of OpenSMTPD (proc-exec)", cordon_opensmtpd, 0,
+	    1 },
 	{ "version", "", "print the version", cordon_version, 0, 0 },
 	{ "help", "", "print this", cordon_help, 0, 0 },
 };

@@ -26,6 +26,7 @@ struct cordon_options {
 int cordon_scan(const struct cordon_options *o);
 int cordon_explain(const struct cordon_options *o);
 int cordon_status(const struct cordon_options *o);
+int cordon_opensmtpd(const struct cordon_options *o);
 
 /* The configuration that the options name. NULL: mistakes were printed. */
 struct config *cordon_load_config(const struct cordon_options *o);

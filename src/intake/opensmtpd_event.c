@@ -12,8 +12,7 @@
 #include "intake/opensmtpd_line.h"
 #include "intake/opensmtpd_session_private.h"
 
-#define ANSWER_NOT_SEEN "reject|451 4.3.0 Message was not scanned, try again later"
-#define ANSWER_CUT      "reject|550 5.6.0 Message has a line that is too long to be filtered"
+#define ANSWER_CUT "reject|550 5.6.0 Message has a line that is too long to be filtered"
 
 static void
 put_data_end(struct opensmtpd_session *s, const struct opensmtpd_line *l)
@@ -183,7 +182,7 @@ on_commit(struct opensmtpd_session *s, const struct opensmtpd_line *l)
 	if (c == NULL || c->state <= OPENSMTPD_MAIL || c->state == OPENSMTPD_ANSWERED) {
 		if (c != NULL)
 			opensmtpd_client_end_mail(c, false);
-		put_result(s, l, ANSWER_NOT_SEEN);
+		put_result(s, l, OPENSMTPD_NOT_SEEN);
 		return;
 	}
 	if (c->state != OPENSMTPD_GIVEN) {
@@ -216,26 +215,17 @@ static const struct {
 	{ "tx-rollback", on_tx_end },
 };
 
-static const char *const filters[] = { "data-line", "commit" };
-
 static void
 on_ready(struct opensmtpd_session *s)
 {
 	size_t before = s->out.len;
-	int failed = 0;
 
 	if (s->has_subsystems && !s->has_smtp_in) {
 		opensmtpd_session_fail(s, "smtpd uses the filter for no listener: put `filter` "
 					  "behind `listen on` in smtpd.conf");
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(reports) && failed == 0; i++)
-		failed = buf_printf(&s->out, "register|report|smtp-in|%s\n", reports[i].name);
-	for (size_t i = 0; i < ARRAY_LEN(filters) && failed == 0; i++)
-		failed = buf_printf(&s->out, "register|filter|smtp-in|%s\n", filters[i]);
-	if (failed == 0)
-		failed = buf_append_str(&s->out, "register|ready\n");
-	opensmtpd_session_put(s, before, failed);
+	opensmtpd_session_put(s, before, opensmtpd_put_registration(&s->out));
 	s->is_ready = true;
 }
 

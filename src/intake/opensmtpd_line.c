@@ -105,6 +105,23 @@ opensmtpd_line_parse(struct slice in, struct opensmtpd_line *ret_line, struct er
 	return failed;
 }
 
+int
+opensmtpd_response_parse(
+    struct slice line, struct opensmtpd_response *ret_response, struct err *e)
+{
+	struct opensmtpd_response r = { 0 };
+	struct slice kind = opensmtpd_field_take(&line);
+
+	r.is_result = slice_eq_str(kind, "filter-result");
+	if ((!r.is_result && !slice_eq_str(kind, "filter-dataline")) ||
+	    !hex_parse(opensmtpd_field_take(&line), &r.id) ||
+	    !hex_parse(opensmtpd_field_take(&line), &r.token))
+		return err_set(e, EINVAL, "not a line of a filter");
+	r.text = line;
+	*ret_response = r;
+	return 0;
+}
+
 bool
 opensmtpd_address_parse(struct slice text, struct slice *ret_address, uint16_t *ret_port)
 {
@@ -198,4 +215,20 @@ opensmtpd_put_result(struct buf *out, uint64_t id, uint64_t token, const char *a
 {
 	return buf_printf(
 	    out, "filter-result|%016" PRIx64 "|%016" PRIx64 "|%s\n", id, token, answer);
+}
+
+int
+opensmtpd_put_registration(struct buf *out)
+{
+	static const char *const wanted[] = { "report|smtp-in|link-connect",
+		"report|smtp-in|link-disconnect", "report|smtp-in|link-identify",
+		"report|smtp-in|link-tls", "report|smtp-in|link-auth", "report|smtp-in|tx-mail",
+		"report|smtp-in|tx-rcpt", "report|smtp-in|tx-reset",
+		"report|smtp-in|tx-rollback", "filter|smtp-in|data-line",
+		"filter|smtp-in|commit", "ready" };
+	int failed = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(wanted) && failed == 0; i++)
+		failed = buf_printf(out, "register|%s\n", wanted[i]);
+	return failed;
 }

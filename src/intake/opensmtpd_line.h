@@ -56,6 +56,23 @@ bool opensmtpd_auth_parse(const struct opensmtpd_line *line, struct slice *ret_u
  * version  as in config|smtpd-version; what cannot be read counts as old */
 size_t opensmtpd_get_line_limit(struct slice version);
 
+/* A line of ours, as smtpd gets it: "filter-dataline|id|token|line" or
+ * "filter-result|id|token|answer". */
+struct opensmtpd_response {
+	bool is_result;
+	uint64_t id, token;
+	struct slice text; /* the line of the mail, or the answer */
+};
+/* 0, or -EINVAL and *e. */
+int opensmtpd_response_parse(
+    struct slice line, struct opensmtpd_response *ret_response, struct err *e);
+
+/* What is asked for with register lines, the last of which is register|ready. */
+int opensmtpd_put_registration(struct buf *out);
+
+/* What commit is answered with when nobody looked at the mail. */
+#define OPENSMTPD_NOT_SEEN "reject|451 4.3.0 Message was not scanned, try again later"
+
 /* These append one line, or the beginning of one, to out. 0 or buf.h's error. */
 int opensmtpd_put_data_prefix(struct buf *out, uint64_t id, uint64_t token);
 int opensmtpd_put_data_end(struct buf *out, uint64_t id, uint64_t token);
