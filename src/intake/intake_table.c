@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "intake/courier_session.h"
 #include "intake/milter_session.h"
 #include "intake/opensmtpd_session.h"
 
 static const struct intake_protocol protocols[] = {
 	{ "milter", milter_session_start, "" },
 	{ "opensmtpd", opensmtpd_session_start, "" },
+	{ "courier", courier_session_start, "432 4.3.2 Too busy, try again later\n" },
 };
 
 const struct intake_protocol *
