@@ -61,7 +61,8 @@ class Courier:
 		with open(os.path.join(etc, "group"), "w") as handle:
 			handle.writelines(lines)
 		shutil.copytree(root.file("etc/courier"), os.path.join(etc, "courier"))
-		for name, value in (("me", "mx.test.example"), ("sizelimit", "0")):
+		for name, value in (("me", "mx.test.example"), ("sizelimit", "0"),
+				("batchsize", "10")):
 			with open(os.path.join(etc, "courier", name), "w") as handle:
 				handle.write(value + "\n")
 
