@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "cmd/lookup.h"
+#include "cmd/pipe_mail.h"
 #include "config/config.h"
 #include "decompose/trail.h"
 
@@ -20,6 +21,8 @@
 #endif
 #define DEFAULT_CONFIG CORDON_SYSCONFDIR "/cordon/cordon.conf"
 #define OUTPUT_MAX (16u << 20)
+#define ARGUMENTS_MAX (1 << 20)
+#define QMAIL_EXIT_TEMPFAIL 71
 
 static int cordon_check_config(const struct cordon_options *o);
 static int cordon_dump_config(const struct cordon_options *o);
@@ -34,7 +37,7 @@ static const struct command {
 	int least, most; /* arguments */
 } commands[] = {
 	{ "scan", "[--json] [--local] PATH...",
-	    "look at files, folders, Maildirs, mboxes; - is standard input", cordon_scan, 1, 1 << 20 },
+	    "look at files, folders, Maildirs, mboxes; - is standard input", cordon_scan, 1, ARGUMENTS_MAX },
 	{ "explain", "[--local] FILE",
 	    "show everything found in one file, and why it would be decided so", cordon_explain, 1, 1 },
 	{ "status", "[--json]", "counters, workers, queue, cache, scanners of the running daemon",
@@ -46,11 +49,37 @@ static const struct command {
 	{ "reload", "", "have the daemon read configuration, signatures and databases again",
 	    cordon_reload, 0, 0 },
 	{ "purge", "", "have the daemon forget every earlier answer of a scanner", cordon_purge, 0, 0 },
-	{ "opensmtpd", "[LISTENER | ADDRESS]", "a filter of OpenSMTPD (proc-exec)", cordon_opensmtpd, 0,
-	    1 },
+	{ "filter", "[-f SENDER] [RCPT...]",
+	    "a mail on standard input, the checked mail on standard output", cordon_filter, 0,
+	    ARGUMENTS_MAX },
+	{ "deliver", "[-f SENDER] RCPT... -- COMMAND...",
+	    "the checked mail becomes standard input of COMMAND, a delivery agent", cordon_deliver, 1,
+	    ARGUMENTS_MAX },
+	{ "reinject", "[-f SENDER] RCPT...", "the checked mail is handed back to sendmail",
+	    cordon_reinject, 1, ARGUMENTS_MAX },
+	{ "smtp", "[--listener NAME]", "SMTP on standard input and output, as a listener would",
+	    cordon_smtp, 0, 0 },
+	{ "opensmtpd", "[--listener NAME | ADDRESS]", "a filter of OpenSMTPD (proc-exec)",
+	    cordon_opensmtpd, 0, 1 },
+	{ "qmail-queue", "", "in the place of qmail's program, by the variable QMAILQUEUE",
+	    cordon_qmail_queue, 0, 0 },
 	{ "version", "", "print the version", cordon_version, 0, 0 },
 	{ "help", "", "print this", cordon_help, 0, 0 },
 };
+
+/* An MTA that runs us must keep the mail when its administrator made a mistake. */
+static int
+command_get_unsure(const struct command *c)
+{
+	static int (*const mail_commands[])(const struct cordon_options *) = { cordon_filter,
+		cordon_deliver, cordon_reinject, cordon_smtp, cordon_opensmtpd };
+
+	for (size_t i = 0; i < ARRAY_LEN(mail_commands); i++) {
+		if (c->run == mail_commands[i])
+			return PIPE_EXIT_TEMPFAIL;
+	}
+	return c->run == cordon_qmail_queue ? QMAIL_EXIT_TEMPFAIL : CORDON_EXIT_UNSURE;
+}
 
 static void
 print_help(FILE *out)
@@ -65,7 +94,8 @@ print_help(FILE *out)
 	    "  -l, --local         do not ask the running daemon\n"
 	    "  -q, --quiet         print only what is not clean\n"
 	    "\n"
-	    "Exit status: 0 clean, 1 something found, 2 could not look. See cordon(1).\n");
+	    "Exit status of scan: 0 clean, 1 something found, 2 could not look; of filter and the\n"
+	    "like: 0 passed, 69 refused, 75 try again. See cordon(1), also for their options.\n");
 }
 
 static int
@@ -120,7 +150,7 @@ cordon_load_config(const struct cordon_options *o)
 		return config_new_default();
 	buf_init(&messages, OUTPUT_MAX);
 	c = config_load(path, &messages, &e);
-	if (messages.len > 0)
+	if (messages.len > 0 && (c == NULL || !o->takes_mail))
 		fprintf(stderr, "%s%s", buf_get_str(&messages),
 		    messages.data[messages.len - 1] == '\n' ? "" : "\n");
 	if (c == NULL)
@@ -213,54 +243,177 @@ cordon_purge(const struct cordon_options *o)
 	return daemon_command(o, "purge", "earlier answers are forgotten");
 }
 
+/* Options without a letter of their own. */
+enum {
+	OPTION_NO_LOCAL = 256,
+	OPTION_DEFAULTS,
+	OPTION_LISTENER,
+	OPTION_INFECTED,
+	OPTION_CLIENT,
+	OPTION_CLIENT_NAME,
+	OPTION_HELO,
+	OPTION_USER,
+	OPTION_QUEUE_ID,
+	OPTION_SENDMAIL,
+	OPTION_QMAIL_QUEUE,
+};
+
+#define OPTION_LETTERS "c:f:jlqh"
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "local", no_argument, NULL, 'l' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "defaults", no_argument, NULL, OPTION_DEFAULTS },
+	{ "help", no_argument, NULL, 'h' },
+	{ "sender", required_argument, NULL, 'f' },
+	{ "no-local", no_argument, NULL, OPTION_NO_LOCAL },
+	{ "listener", required_argument, NULL, OPTION_LISTENER },
+	{ "infected", required_argument, NULL, OPTION_INFECTED },
+	{ "client", required_argument, NULL, OPTION_CLIENT },
+	{ "client-name", required_argument, NULL, OPTION_CLIENT_NAME },
+	{ "helo", required_argument, NULL, OPTION_HELO },
+	{ "user", required_argument, NULL, OPTION_USER },
+	{ "queue-id", required_argument, NULL, OPTION_QUEUE_ID },
+	{ "sendmail", required_argument, NULL, OPTION_SENDMAIL },
+	{ "qmail-queue", required_argument, NULL, OPTION_QMAIL_QUEUE },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char **
+option_get_text(struct cordon_options *o, int option)
+{
+	switch (option) {
+	case 'c':
+		return &o->config_path;
+	case 'f':
+		return &o->sender;
+	case OPTION_LISTENER:
+		return &o->listener;
+	case OPTION_INFECTED:
+		return &o->infected;
+	case OPTION_CLIENT:
+		return &o->client;
+	case OPTION_CLIENT_NAME:
+		return &o->client_name;
+	case OPTION_HELO:
+		return &o->helo;
+	case OPTION_USER:
+		return &o->mail_user;
+	case OPTION_QUEUE_ID:
+		return &o->queue_id;
+	case OPTION_SENDMAIL:
+		return &o->sendmail;
+	case OPTION_QMAIL_QUEUE:
+		return &o->qmail_queue;
+	default:
+		return NULL;
+	}
+}
+
+/* False: it is none of ours. */
+static bool
+option_take(struct cordon_options *o, int option, bool *want_defaults, bool *want_help)
+{
+	const char **text = option_get_text(o, option);
+
+	if (text != NULL) {
+		*text = optarg;
+		return true;
+	}
+	switch (option) {
+	case 'j':
+		o->json = true;
+		return true;
+	case 'l':
+		o->local = true;
+		return true;
+	case 'q':
+		o->quiet = true;
+		return true;
+	case 'h':
+		*want_help = true;
+		return true;
+	case OPTION_DEFAULTS:
+		*want_defaults = true;
+		return true;
+	case OPTION_NO_LOCAL:
+		o->no_local = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Whether anything but options stands in the first words, which getopt_long() may sort. */
+static bool
+has_arguments_before(int argc, char **argv)
+{
+	bool has = false;
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "-" OPTION_LETTERS, options, NULL)) != -1)
+		has = has || option == 1;
+	opterr = 1;
+	optind = 0; /* from the start again */
+	return has;
+}
+
+/* The "--" between recipients and COMMAND: the first one, or, when that only ends the options (so
+ * that a recipient may begin with '-'), the second one. Cut off there; 0: there is none. */
+static int
+command_cut(int argc, char **argv)
+{
+	int first = 1, second;
+
+	while (first < argc && strcmp(argv[first], "--") != 0)
+		first++;
+	for (second = first + 1; second < argc; second++) {
+		if (strcmp(argv[second], "--") == 0)
+			break;
+	}
+	if (second < argc && !has_arguments_before(first, argv))
+		first = second;
+	return first < argc ? first : 0;
+}
+
+static int
+usage_print(const struct command *c)
+{
+	fprintf(stderr, "Usage: cordon %s [-c FILE] %s\n", c->name, c->args);
+	return command_get_unsure(c);
+}
+
 static int
 command_run(const struct command *c, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "local", no_argument, NULL, 'l' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "defaults", no_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	static char *defaults[] = { (char *)"defaults", NULL };
 	struct cordon_options o = { 0 };
-	bool want_defaults = false;
-	int option;
+	bool want_defaults = false, want_help = false;
+	bool has_command = c->run == cordon_deliver;
+	int option, cut = has_command ? command_cut(argc, argv) : 0;
 
-	while ((option = getopt_long(argc, argv, "c:jlqh", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			o.config_path = optarg;
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'l':
-			o.local = true;
-			break;
-		case 'q':
-			o.quiet = true;
-			break;
-		case 'd':
-			want_defaults = true;
-			break;
-		case 'h':
-			print_help(stdout);
-			return 0;
-		default:
+	if (cut > 0) {
+		o.command = argv + cut + 1;
+		argv[cut] = NULL;
+		argc = cut;
+	}
+	while ((option = getopt_long(argc, argv, OPTION_LETTERS, options, NULL)) != -1) {
+		if (!option_take(&o, option, &want_defaults, &want_help)) {
 			fprintf(stderr, "Try 'cordon help'.\n");
-			return CORDON_EXIT_UNSURE;
+			return command_get_unsure(c);
 		}
 	}
+	if (want_help)
+		return cordon_help(NULL);
+	o.takes_mail = command_get_unsure(c) != CORDON_EXIT_UNSURE;
 	o.args = want_defaults ? defaults : argv + optind;
 	o.arg_count = want_defaults ? 1 : argc - optind;
-	if (o.arg_count < c->least || o.arg_count > c->most) {
-		fprintf(stderr, "Usage: cordon %s [-c FILE] %s\n", c->name, c->args);
-		return CORDON_EXIT_UNSURE;
-	}
+	if (o.arg_count < c->least || o.arg_count > c->most ||
+	    (has_command && (o.command == NULL || o.command[0] == NULL)))
+		return usage_print(c);
 	return c->run(&o);
 }
 

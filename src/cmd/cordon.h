@@ -21,12 +21,24 @@ struct cordon_options {
 	bool json, local, quiet;
 	char **args;             /* behind the options; NULL at the end */
 	int arg_count;
+	/* Of the commands that take mail; NULL: not given. */
+	bool takes_mail;         /* what is said may end in a bounce: no warnings */
+	bool no_local;
+	const char *sender, *listener, *infected;
+	const char *client, *client_name, *helo, *mail_user, *queue_id;
+	const char *sendmail, *qmail_queue; /* programs */
+	char **command;          /* behind "--"; NULL at the end */
 };
 
 int cordon_scan(const struct cordon_options *o);
 int cordon_explain(const struct cordon_options *o);
 int cordon_status(const struct cordon_options *o);
+int cordon_filter(const struct cordon_options *o);
+int cordon_deliver(const struct cordon_options *o);
+int cordon_reinject(const struct cordon_options *o);
+int cordon_smtp(const struct cordon_options *o);
 int cordon_opensmtpd(const struct cordon_options *o);
+int cordon_qmail_queue(const struct cordon_options *o);
 
 /* The configuration that the options name. NULL: mistakes were printed. */
 struct config *cordon_load_config(const struct cordon_options *o);

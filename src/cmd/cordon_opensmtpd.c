@@ -200,7 +200,7 @@ carrier_turn(struct carrier *c, struct err *e)
 	return 1;
 }
 
-/* The listener that the argument names; none given: the only one that speaks to smtpd. */
+/* The listener that --listener names; none given: the only one that speaks to smtpd. */
 static const char *
 listener_get_address(const struct config *c, const char *name, struct err *e)
 {
@@ -224,17 +224,17 @@ listener_get_address(const struct config *c, const char *name, struct err *e)
 	return found->address;
 }
 
-/* NAME of a listener, or an address itself, for which no configuration needs to be readable. */
+/* The listener's address, or the one given, for which no configuration needs to be readable. */
 static int
 address_find(const struct cordon_options *o, struct config_address *ret_address, struct err *e)
 {
-	const char *name = o->arg_count > 0 ? o->args[0] : NULL, *expected = NULL, *text = name;
+	const char *text = o->arg_count > 0 ? o->args[0] : NULL, *expected = NULL;
 	struct config *c = NULL;
 	int r = 0;
 
-	if (name == NULL || strchr(name, ':') == NULL) {
+	if (text == NULL) {
 		c = cordon_load_config(o);
-		text = c == NULL ? NULL : listener_get_address(c, name, e);
+		text = c == NULL ? NULL : listener_get_address(c, o->listener, e);
 	}
 	if (text == NULL)
 		r = -EINVAL;

@@ -50,36 +50,33 @@ gate_end_if_drained(struct gate *g)
 		loop_stop(g->loop);
 }
 
-static void
-session_begin(struct gate *g, const struct gate_listener *l, int *fd)
+bool
+gate_is_full(const struct gate *g)
 {
-	struct intake_session *s;
-	int on = 1;
+	return g->session_count >= g->config->max_sessions;
+}
 
-	if (g->session_count >= g->config->max_sessions) {
-		int64_t now = clock_now_ms();
+/* One word that fits any socket buffer; a peer that does not take it learns from the end. */
+static void
+session_refuse(struct gate *g, const struct intake_protocol *p, int *fd)
+{
+	int64_t now = clock_now_ms();
 
-		g->sessions_refused++;
-		/* One word that fits any socket buffer; a peer that does not take it learns
-		 * from the end. */
-		(void)!write(*fd, l->protocol->full_reply, strlen(l->protocol->full_reply));
-		fd_close(fd);
-		if (now - g->refused_logged_ms > REFUSED_LOG_MS)
-			log_warn(NULL,
-			    "event=full sessions=%u: a connection was closed, the MTA tries "
-			    "again; "
-			    "raise max_sessions when this goes on",
-			    g->session_count);
-		g->refused_logged_ms = now;
+	g->sessions_refused++;
+	(void)!write(*fd, p->full_reply, strlen(p->full_reply));
+	fd_close(fd);
+	if (now - g->refused_logged_ms <= REFUSED_LOG_MS)
 		return;
-	}
-	(void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	s = l->protocol->start(&g->env, fd,
-	    &(struct intake_place){ .listener = l->name,
-		.config = g->config,
-		.options = config_find_listener(g->config, l->name) });
-	if (s == NULL)
-		return;
+	log_warn(NULL,
+	    "event=full sessions=%u: a connection was closed, the MTA tries again; raise "
+	    "max_sessions when this goes on",
+	    g->session_count);
+	g->refused_logged_ms = now;
+}
+
+void
+gate_add_session(struct gate *g, struct intake_session *s)
+{
 	s->prev = NULL;
 	s->next = g->sessions;
 	if (g->sessions != NULL)
@@ -87,6 +84,23 @@ session_begin(struct gate *g, const struct gate_listener *l, int *fd)
 	g->sessions = s;
 	g->session_count++;
 	g->sessions_total++;
+}
+
+void
+gate_begin_session(struct gate *g, const struct intake_protocol *p,
+    const struct intake_place *place, int *fd)
+{
+	struct intake_session *s;
+	int on = 1;
+
+	if (gate_is_full(g)) {
+		session_refuse(g, p, fd);
+		return;
+	}
+	(void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	s = p->start(&g->env, fd, place);
+	if (s != NULL)
+		gate_add_session(g, s);
 }
 
 static void
@@ -105,7 +119,11 @@ listener_readable(void *ctx, unsigned events UNUSED)
 		if (l->protocol == NULL)
 			gate_control_accept(l->gate, &fd);
 		else
-			session_begin(l->gate, l, &fd);
+			gate_begin_session(l->gate, l->protocol,
+			    &(struct intake_place){ .listener = l->name,
+				.config = l->gate->config,
+				.options = config_find_listener(l->gate->config, l->name) },
+			    &fd);
 	}
 }
 
@@ -161,7 +179,7 @@ take_listeners(struct gate *g, struct frame *f)
 		if (!r.failed)
 			listener_add(g, name, protocol, frame_take_fd(f, i));
 	}
-	(void)frame_send(ROLE_FD_CONTROL, FRAME_READY, SLICE_NONE, NULL, 0);
+	(void)frame_send(g->supervisor_fd, FRAME_READY, SLICE_NONE, NULL, 0);
 }
 
 static void
@@ -253,7 +271,7 @@ take_drain(struct gate *g)
 
 	g->draining = true;
 	listeners_drop(g);
-	gate_control_close_all(g);
+	gate_control_drain(g);
 	loop_timer_set_ms(g->drain_timer, MAX_OF(g->config->drain_timeout_ms, 1u));
 	for (s = g->sessions; s != NULL; s = next) {
 		next = s->next;
@@ -269,7 +287,7 @@ control_readable(void *ctx, unsigned events UNUSED)
 	struct gate *g = ctx;
 	struct frame f;
 
-	int r = frame_recv(ROLE_FD_CONTROL, buffer, &f);
+	int r = frame_recv(g->supervisor_fd, buffer, &f);
 
 	if (r == -EAGAIN)
 		return;
@@ -298,9 +316,10 @@ control_readable(void *ctx, unsigned events UNUSED)
 }
 
 void
-gate_ask_reload(struct gate *g UNUSED)
+gate_ask_reload(struct gate *g)
 {
-	(void)frame_send(ROLE_FD_CONTROL, FRAME_RELOAD, SLICE_NONE, NULL, 0);
+	if (g->supervisor_fd >= 0)
+		(void)frame_send(g->supervisor_fd, FRAME_RELOAD, SLICE_NONE, NULL, 0);
 }
 
 static void
@@ -333,9 +352,11 @@ ask_reload(void *ctx)
 	gate_ask_reload(ctx);
 }
 
-static void
-gate_init(struct gate *g, struct config *c)
+void
+gate_init(struct gate *g, struct config *c, const struct counters *counters)
 {
+	g->supervisor_fd = g->records_fd = -1;
+	g->counters = counters;
 	g->loop = loop_new();
 	g->env = (struct intake_env){ .loop = g->loop,
 		.sink = &gate_sink,
@@ -352,20 +373,15 @@ gate_init(struct gate *g, struct config *c)
 	g->idle_timer = loop_timer_new(g->loop, idle_trim, g);
 	g->drain_timer = loop_timer_new(g->loop, drain_over, g);
 	loop_timer_set_ms(g->idle_timer, IDLE_TRIM_MS);
-	g->counters =
-	    mmap(NULL, sizeof(*g->counters), PROT_READ, MAP_SHARED, GATE_FD_COUNTERS, 0);
-	ASSERT(g->counters != MAP_FAILED);
-	(void)fcntl(GATE_FD_RECORDS, F_SETFL, O_NONBLOCK);
-	(void)fcntl(ROLE_FD_CONTROL, F_SETFL, O_NONBLOCK);
 }
 
-static void
+void
 gate_done(struct gate *g)
 {
+	gate_control_close_all(g);
 	while (g->sessions != NULL)
 		g->sessions->ops->close(g->sessions);
 	listeners_drop(g);
-	gate_control_close_all(g);
 	pipeline_free(&g->pipeline);
 	spool_pool_free(&g->spools);
 	loop_timer_free(&g->pause_timer);
@@ -382,6 +398,7 @@ gate_main(int argc, char **argv)
 {
 	static struct gate g;
 	struct loop_watch *control;
+	const struct counters *counters;
 	struct role role;
 	struct err e;
 
@@ -391,8 +408,14 @@ gate_main(int argc, char **argv)
 	}
 	(void)signal(SIGTERM, SIG_IGN);
 	raise_descriptor_limit();
-	gate_init(&g, role.config);
-	control = loop_watch_new(g.loop, ROLE_FD_CONTROL, LOOP_READ, control_readable, &g);
+	counters = mmap(NULL, sizeof(*counters), PROT_READ, MAP_SHARED, GATE_FD_COUNTERS, 0);
+	ASSERT(counters != MAP_FAILED);
+	gate_init(&g, role.config, counters);
+	g.supervisor_fd = ROLE_FD_CONTROL;
+	g.records_fd = GATE_FD_RECORDS;
+	(void)fcntl(g.records_fd, F_SETFL, O_NONBLOCK);
+	(void)fcntl(g.supervisor_fd, F_SETFL, O_NONBLOCK);
+	control = loop_watch_new(g.loop, g.supervisor_fd, LOOP_READ, control_readable, &g);
 	loop_run(g.loop);
 	loop_watch_free(&control);
 	gate_done(&g);

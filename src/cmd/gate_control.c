@@ -1,5 +1,6 @@
 /* gate_control.c: the control socket: requests of the cordon command, one line each, answered
- * by one line of JSON. `scan` brings the file as a descriptor. */
+ * by one line of JSON. `scan` brings the file as a descriptor; `submit` and `session`, which bring
+ * mails and connections, are gate_submit.c's. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,10 +37,12 @@ struct control_client {
 	struct spool spool;
 	struct scan_job job;
 	struct buf path;
+	struct submission *submission; /* a mail that waits for its answer, or whose answer is sent */
 	bool scanning, closing;
 };
 
 static void client_next_request(struct control_client *c);
+static void client_event(void *ctx, unsigned events);
 
 static void
 client_close(struct control_client *c)
@@ -48,6 +51,7 @@ client_close(struct control_client *c)
 
 	if (c->scanning)
 		pipeline_cancel(&c->job);
+	submission_end(&c->submission, false);
 	spool_done(&c->spool);
 	if (c->prev == NULL)
 		g->clients = c->next;
@@ -72,12 +76,29 @@ gate_control_close_all(struct gate *g)
 		client_close(g->clients);
 }
 
+void
+gate_control_drain(struct gate *g)
+{
+	for (struct control_client *c = g->clients, *next; c != NULL; c = next) {
+		next = c->next;
+		c->closing = true;
+		if (c->submission == NULL)
+			client_close(c);
+	}
+}
+
+static bool
+client_is_busy(const struct control_client *c)
+{
+	return c->scanning || c->submission != NULL;
+}
+
 static void
 client_watch(struct control_client *c)
 {
 	unsigned events = c->out.len > c->out_sent ? LOOP_WRITE : 0;
 
-	if (!c->scanning && c->out.len == c->out_sent)
+	if (!client_is_busy(c) && c->out.len == c->out_sent)
 		events |= LOOP_READ;
 	loop_watch_set(c->watch, events);
 }
@@ -170,6 +191,20 @@ path_unescape(struct slice escaped, struct buf *out)
 	}
 }
 
+/* The first of the descriptors that came, or -1. */
+static int
+client_take_fd(struct control_client *c)
+{
+	int fd;
+
+	if (c->fd_count == 0)
+		return -1;
+	fd = c->fds[0];
+	c->fd_count--;
+	memmove(c->fds, c->fds + 1, c->fd_count * sizeof(int));
+	return fd;
+}
+
 /* scan ROLES FULL PATH: roles as a number, FULL 0 or 1. */
 static void
 request_scan(struct control_client *c, struct slice args)
@@ -186,9 +221,7 @@ request_scan(struct control_client *c, struct slice args)
 		answer_error(c, "scan wants ROLES, FULL, PATH and a descriptor");
 		return;
 	}
-	fd = c->fds[0];
-	c->fd_count--;
-	memmove(c->fds, c->fds + 1, c->fd_count * sizeof(int));
+	fd = client_take_fd(c);
 	path_unescape(slice_from(args, second + 1), &c->path);
 	cause = scan_read(c, fd);
 	close(fd);
@@ -206,13 +239,55 @@ request_scan(struct control_client *c, struct slice args)
 	pipeline_start(c->gate->pipeline, &c->job);
 }
 
+/* The answer is sent, the mail is closed with what became of it, and the next request follows. */
+static void
+on_submission_answered(void *owner)
+{
+	struct control_client *c = owner;
+
+	answer_line(c);
+	client_event(c, 0);
+}
+
+static void
+request_submit(struct control_client *c, struct slice args)
+{
+	CLEANUP(fd_close) int mail_fd = client_take_fd(c);
+	CLEANUP(fd_close) int envelope_fd = client_take_fd(c);
+	const char *why;
+
+	c->submission = submission_new(c->gate, args, &mail_fd, &envelope_fd, &c->out,
+	    on_submission_answered, c, &why);
+	if (c->submission == NULL)
+		answer_error(c, why);
+}
+
+static void
+request_session(struct control_client *c, struct slice args)
+{
+	CLEANUP(fd_close) int fd = client_take_fd(c);
+	const char *why = gate_take_connection(c->gate, args, &fd);
+
+	if (why != NULL) {
+		answer_error(c, why);
+		return;
+	}
+	(void)buf_append_str(&c->out, "{\"ok\":true}");
+	answer_line(c);
+}
+
 static void
 request_run(struct control_client *c, struct slice line)
 {
-	struct slice scan = SLICE_LIT("scan ");
+	struct slice scan = SLICE_LIT("scan "), submit = SLICE_LIT("submit ");
+	struct slice session = SLICE_LIT("session ");
 
 	if (slice_starts_with(line, scan)) {
 		request_scan(c, slice_from(line, scan.len));
+	} else if (slice_starts_with(line, submit)) {
+		request_submit(c, slice_from(line, submit.len));
+	} else if (slice_starts_with(line, session)) {
+		request_session(c, slice_from(line, session.len));
 	} else if (slice_eq_str(line, "status")) {
 		if (gate_format_status(c->gate, &c->out) < 0)
 			c->closing = true;
@@ -236,7 +311,7 @@ client_next_request(struct control_client *c)
 {
 	size_t end;
 
-	while (!c->scanning && !c->closing &&
+	while (!client_is_busy(c) && !c->closing &&
 	    (end = slice_find_byte(buf_get(&c->in), '\n', 0)) != SIZE_MAX) {
 		struct buf line;
 
@@ -264,6 +339,8 @@ client_write(struct control_client *c)
 	}
 	buf_done(&c->out);
 	c->out_sent = 0;
+	if (c->submission != NULL && submission_is_answered(c->submission))
+		submission_end(&c->submission, true);
 	return true;
 }
 
@@ -309,6 +386,14 @@ client_read(struct control_client *c)
 	    slice_find_byte(buf_get(&c->in), '\n', 0) != SIZE_MAX);
 }
 
+/* The answer to a mail had to be sent before what came behind it. */
+static bool
+client_has_request(const struct control_client *c)
+{
+	return !client_is_busy(c) && !c->closing && c->out.len == c->out_sent &&
+	    slice_find_byte(buf_get(&c->in), '\n', 0) != SIZE_MAX;
+}
+
 static void
 client_event(void *ctx, unsigned events)
 {
@@ -318,11 +403,13 @@ client_event(void *ctx, unsigned events)
 		client_close(c);
 		return;
 	}
-	client_next_request(c);
-	if (!client_write(c) || (c->closing && c->out.len == c->out_sent)) {
-		client_close(c);
-		return;
-	}
+	do {
+		client_next_request(c);
+		if (!client_write(c) || (c->closing && !client_is_busy(c) && c->out.len == c->out_sent)) {
+			client_close(c);
+			return;
+		}
+	} while (client_has_request(c));
 	client_watch(c);
 }
 

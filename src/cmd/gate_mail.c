@@ -207,6 +207,8 @@ mail_scanned(struct scan_job *j)
 	evidence_from_job(gm->message->id, j, &ev);
 	listener = config_find_listener(gm->config, gm->session->client.listener);
 	ev.infected = listener == NULL ? NULL : listener->infected;
+	if (gm->session->infected != NULL)
+		ev.infected = gm->session->infected;
 	mail_decide(gm, &ev);
 }
 
@@ -255,12 +257,13 @@ mail_record(struct gate_mail *gm, bool delivered)
 
 	record_make(&r, gm->message, j, &gm->decision, delivered, &g->text);
 	buf_clear(&g->frame);
-	if (record_encode(&r, &g->frame) == 0 &&
-	    frame_send(GATE_FD_RECORDS, FRAME_RECORD, buf_get(&g->frame), NULL, 0) == 0)
+	if (g->records_fd >= 0 && record_encode(&r, &g->frame) == 0 &&
+	    frame_send(g->records_fd, FRAME_RECORD, buf_get(&g->frame), NULL, 0) == 0)
 		return;
-	/* The recorder is far behind: the line must not be lost. */
+	/* There is no recorder, or it is far behind: the line must not be lost. */
 	buf_clear(&g->frame);
-	if (record_format_text(&r, &g->frame) == 0)
+	if ((g->config->log_format == CONFIG_LOG_JSON ? record_format_json(&r, &g->frame)
+						      : record_format_text(&r, &g->frame)) == 0)
 		log_line(LOG_LEVEL_INFO, buf_get(&g->frame));
 }
 

@@ -31,6 +31,13 @@ struct lookup *lookup_daemon_new(const char *socket_path, struct err *e);
 struct lookup *lookup_local_new(struct config *c, struct err *e);
 void lookup_free(struct lookup **l);
 
+/* A connection to the daemon's control socket, or a negative errno with *e. */
+int daemon_connect(const char *socket_path, struct err *e);
+/* Sends one line, its newline included, with descriptors (borrowed) beside it. */
+#define DAEMON_FDS_MAX 2u
+int daemon_send(int fd, struct slice line, const int *fds, size_t fd_count, struct err *e);
+/* Appends the answer, without its newline. timeout_ms 0: waits for ever. */
+int daemon_receive(int fd, int64_t timeout_ms, struct buf *out, struct err *e);
 /* One request line to the daemon and its answer; for `status`, `reload`, `purge`. */
 int daemon_request(const char *socket_path, const char *request, struct buf *out,
     struct err *e);

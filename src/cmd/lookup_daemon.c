@@ -1,5 +1,7 @@
 /* lookup_daemon.c: the client of the control socket. */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/macros.h"
 #include "cmd/lookup.h"
 
@@ -26,7 +29,7 @@ lookup_free(struct lookup **l)
 	*l = NULL;
 }
 
-static int
+int
 daemon_connect(const char *path, struct err *e)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -40,28 +43,29 @@ daemon_connect(const char *path, struct err *e)
 	return TAKE_FD(fd);
 }
 
-static int
-request_send(int fd, struct slice line, int attached_fd, struct err *e)
+int
+daemon_send(int fd, struct slice line, const int *fds, size_t fd_count, struct err *e)
 {
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(int) * DAEMON_FDS_MAX)];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { (void *)(uintptr_t)line.ptr, line.len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	if (attached_fd >= 0) {
+	ASSERT(fd_count <= DAEMON_FDS_MAX);
+	if (fd_count > 0) {
 		struct cmsghdr *c;
 
 		memset(&control, 0, sizeof(control));
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &attached_fd, sizeof(int));
+		c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
 	}
 	n = sendmsg(fd, &msg, MSG_NOSIGNAL);
 	if (n != (ssize_t)line.len)
@@ -69,14 +73,37 @@ request_send(int fd, struct slice line, int attached_fd, struct err *e)
 	return 0;
 }
 
+/* 0 when there is something to read. */
 static int
-answer_receive(int fd, struct buf *out, struct err *e)
+answer_wait(int fd, int64_t until_ms, struct err *e)
 {
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	for (;;) {
+		int64_t left = until_ms - clock_now_ms();
+		int r = left <= 0 ? 0 : poll(&p, 1, (int)MIN_OF(left, (int64_t)INT_MAX));
+
+		if (r > 0)
+			return 0;
+		if (r == 0)
+			return err_set(e, ETIMEDOUT, "cordond does not answer");
+		if (errno != EINTR)
+			return err_set(e, errno, "cannot wait for cordond");
+	}
+}
+
+int
+daemon_receive(int fd, int64_t timeout_ms, struct buf *out, struct err *e)
+{
+	int64_t until_ms = timeout_ms == 0 ? INT64_MAX : clock_now_ms() + timeout_ms;
 	size_t begin = out->len;
 
 	for (;;) {
 		ssize_t n;
+		int r = timeout_ms == 0 ? 0 : answer_wait(fd, until_ms, e);
 
+		if (r < 0)
+			return r;
 		if (buf_reserve(out, READ_CHUNK) < 0)
 			return err_set(e, ENOBUFS, "the answer of cordond is too long");
 		n = read(fd, out->data + out->len, READ_CHUNK);
@@ -101,8 +128,8 @@ daemon_request(const char *socket_path, const char *request, struct buf *out, st
 
 	if (fd < 0)
 		return fd;
-	r = request_send(fd, slice_of(line, (size_t)n), -1, e);
-	return r < 0 ? r : answer_receive(fd, out, e);
+	r = daemon_send(fd, slice_of(line, (size_t)n), NULL, 0, e);
+	return r < 0 ? r : daemon_receive(fd, 0, out, e);
 }
 
 static int
@@ -129,9 +156,9 @@ daemon_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool
 	if (r < 0)
 		r = err_set(e, ENAMETOOLONG, "the path is too long");
 	else
-		r = request_send(l->fd, buf_get(&line), fd, e);
+		r = daemon_send(l->fd, buf_get(&line), &fd, 1, e);
 	buf_done(&line);
-	return r < 0 ? r : answer_receive(l->fd, out, e);
+	return r < 0 ? r : daemon_receive(l->fd, 0, out, e);
 }
 
 static void

@@ -134,6 +134,10 @@ struct intake_place {
 	const char *listener;                  /* its name; copied to client.listener */
 	struct config *config;
 	const struct config_listener *options; /* inside config; NULL: not from a listener */
+	/* Who is at the other end when the descriptor does not know: `cordon smtp` sits between. It
+	 * is not to be trusted more than that address would be. NULL: ask the descriptor. */
+	const char *peer_address;
+	uint16_t peer_port;
 };
 
 /* The base of every session; a protocol's struct begins with it. */
@@ -141,6 +145,7 @@ struct intake_session {
 	const struct intake_session_ops *ops;
 	struct intake_env *env;        /* borrowed: lives as long as the loop */
 	struct intake_client client;
+	const char *infected; /* an action, instead of the listener's own; NULL: that one counts */
 	struct intake_session *next, *prev; /* for the sink's list */
 };
 
