@@ -282,22 +282,44 @@ check_lines(void)
 	ASSERT(f.proceeded <= f.accepted);
 }
 
-/* How many results and ends of mails are asked for, and are in out. */
+/* How many results and ends of mails smtpd asks for. */
 static void
-count(struct slice lines, const char *asks, const char *ends, unsigned *ret_results,
-    unsigned *ret_ends)
+count_asked(struct slice lines, unsigned *ret_results, unsigned *ret_ends)
+{
+	size_t end;
+
+	*ret_results = *ret_ends = 0;
+	while ((end = slice_find_byte(lines, '\n', 0)) != SIZE_MAX) {
+		struct opensmtpd_line l;
+
+		if (opensmtpd_line_parse(slice_sub(lines, 0, end), &l, NULL) == 0 &&
+		    l.kind == OPENSMTPD_FILTER) {
+			*ret_results += slice_eq_str(l.name, "commit");
+			*ret_ends += slice_eq_str(l.name, "data-line") &&
+				     slice_eq_str(l.parameters, ".");
+		}
+		lines = slice_from(lines, end + 1);
+	}
+}
+
+static void
+count_given(struct slice lines, unsigned *ret_results, unsigned *ret_ends)
 {
 	size_t end;
 
 	*ret_results = *ret_ends = 0;
 	while ((end = slice_find_byte(lines, '\n', 0)) != SIZE_MAX) {
 		struct slice line = slice_sub(lines, 0, end);
+		struct opensmtpd_response r;
 
-		*ret_results += slice_find(line, slice_of_str(asks), 0) != SIZE_MAX;
-		*ret_ends += slice_find(line, slice_of_str(ends), 0) != SIZE_MAX &&
-			     slice_ends_with_nocase(line, SLICE_LIT("|."));
 		lines = slice_from(lines, end + 1);
+		if (slice_starts_with(line, SLICE_LIT("register|")))
+			continue;
+		ASSERT(opensmtpd_response_parse(line, &r, NULL) == 0);
+		*ret_results += r.is_result;
+		*ret_ends += !r.is_result && slice_eq_str(r.text, ".");
 	}
+	ASSERT(lines.len == 0);
 }
 
 static void
@@ -316,8 +338,8 @@ check_relay(struct slice input)
 			ASSERT(opensmtpd_relay_disconnect(&r) == 0);
 		(void)opensmtpd_relay_take_smtpd(&r, slice_from(input, half), &e);
 	}
-	count(input, "|commit|", "|data-line|", &asked_results, &asked_ends);
-	count(buf_get(&r.to_smtpd), "filter-result|", "filter-dataline|", &results, &ends);
+	count_asked(input, &asked_results, &asked_ends);
+	count_given(buf_get(&r.to_smtpd), &results, &ends);
 	ASSERT(results <= asked_results && ends <= asked_ends);
 	opensmtpd_relay_done(&r);
 }
