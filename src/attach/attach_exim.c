@@ -39,7 +39,7 @@ update_conf_says(struct attach_job *j, const char *line_start, const char *value
 	if (attach_file_read(
 		job_text(j, "%s/update-exim4.conf.conf", j->config_dir), &text, NULL) == 0) {
 		rest = buf_get(&text);
-		while (text_next_line(&rest, &line)) {
+		while (attach_text_next_line(&rest, &line)) {
 			line = slice_trim(line);
 			if (slice_starts_with(line, slice_of_str(line_start)))
 				says = slice_find(line, slice_of_str(value), 0) != SIZE_MAX;
@@ -236,7 +236,7 @@ text_edit(struct attach_job *j, struct slice text, bool whole, struct edit *w, s
 	struct slice rest = text, line;
 	int r = 0;
 
-	while (r == 0 && text_next_line(&rest, &line)) {
+	while (r == 0 && attach_text_next_line(&rest, &line)) {
 		bool begins = slice_starts_with(slice_trim(line), SLICE_LIT("begin "));
 		bool replaced =
 		    w->scanner != NULL && !w->new_acl && sets_option(line, "av_scanner");

@@ -185,7 +185,7 @@ pid_file_read(struct attach_job *j, const char *pid_file, const char *name, unsi
 	buf_init(&comm, ATTACH_FILE_MAX_BYTES);
 	r = attach_file_read(pid_file, &text, e);
 	rest = buf_get(&text);
-	if (r == 0 && (!text_next_line(&rest, &line) ||
+	if (r == 0 && (!attach_text_next_line(&rest, &line) ||
 			  !slice_parse_uint(slice_trim(line), INT_MAX, &pid) || pid < 2))
 		r = err_set(e, EINVAL, "'%s' holds no process id", pid_file);
 	if (r == 0 &&

@@ -108,7 +108,7 @@ statement_next(struct slice *rest, struct slice *ret_statement)
 	struct slice line;
 	bool any = false;
 
-	while (text_next_line(rest, &line)) {
+	while (attach_text_next_line(rest, &line)) {
 		any = true;
 		if (line.len == 0 || line.ptr[line.len - 1] != '\\')
 			break;
@@ -169,7 +169,7 @@ opensmtpd_plan(struct attach_job *j, struct err *e)
 	buf_init(&edited, ATTACH_FILE_MAX_BYTES + 65536);
 	r = attach_file_read(j->config_file, &conf, e);
 	rest = buf_get(&conf);
-	while (r == 0 && text_next_line(&rest, &line))
+	while (r == 0 && attach_text_next_line(&rest, &line))
 		if (word_is(line, 0, "filter") && word_is(line, 1, "\"cordon\""))
 			goto done; /* it is there already */
 	if (r == 0 && !can_restart(j) && !j->o->dry_run)
@@ -260,7 +260,7 @@ opensmtpd_read_limits(struct attach_job *j, struct attach_limits *l, struct err 
 	buf_init(&conf, ATTACH_FILE_MAX_BYTES + 65536);
 	r = attach_file_read(j->config_file, &conf, e);
 	rest = buf_get(&conf);
-	while (r == 0 && text_next_line(&rest, &line)) {
+	while (r == 0 && attach_text_next_line(&rest, &line)) {
 		uint64_t n, unit = 1;
 
 		if (!word_is(line, 0, "smtp") || !word_is(line, 1, "max-message-size"))

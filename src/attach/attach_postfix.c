@@ -76,7 +76,7 @@ service_next(struct attach_job *j, struct slice *rest, struct service *ret_servi
 	struct slice line, word[8];
 	size_t n;
 
-	while (text_next_line(rest, &line)) {
+	while (attach_text_next_line(rest, &line)) {
 		for (n = 0; n < ARRAY_LEN(word) && text_next_word(&line, &word[n]); n++)
 			;
 		if (n < ARRAY_LEN(word))

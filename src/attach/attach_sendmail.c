@@ -135,7 +135,7 @@ cf_edit(struct attach_job *j, struct slice cf, struct buf *ret_text)
 	bool defined = false;
 	int r = 0;
 
-	while (r == 0 && text_next_line(&rest, &line)) {
+	while (r == 0 && attach_text_next_line(&rest, &line)) {
 		/* Before the first mailer, with what else is defined. */
 		if (line.len > 1 && line.ptr[0] == 'M' && !defined) {
 			if (!named)
@@ -213,10 +213,10 @@ cf_is_same(struct slice a, struct slice b)
 		struct slice x = SLICE_NONE, y = SLICE_NONE;
 		bool more_x, more_y;
 
-		while ((more_x = text_next_line(&a, &x)) &&
+		while ((more_x = attach_text_next_line(&a, &x)) &&
 		       (slice_trim(x).len == 0 || x.ptr[0] == '#'))
 			;
-		while ((more_y = text_next_line(&b, &y)) &&
+		while ((more_y = attach_text_next_line(&b, &y)) &&
 		       (slice_trim(y).len == 0 || y.ptr[0] == '#'))
 			;
 		if (!more_x || !more_y)
@@ -283,7 +283,7 @@ cf_has_filter(struct attach_job *j, struct slice cf)
 	const char *want = job_text(j, "S=%s", sendmail_address(j));
 	struct slice line;
 
-	while (text_next_line(&cf, &line)) {
+	while (attach_text_next_line(&cf, &line)) {
 		size_t at = line.len > 0 && line.ptr[0] == 'X'
 				? slice_find(line, slice_of_str(want), 0)
 				: SIZE_MAX;
@@ -328,7 +328,7 @@ sendmail_check(struct attach_job *j, struct err *e)
 
 	if (text == NULL)
 		return -EINVAL;
-	while (text_next_line(&rest, &line))
+	while (attach_text_next_line(&rest, &line))
 		if (slice_find(line, slice_of_str(j->config_file), 0) != SIZE_MAX &&
 		    slice_find(line, SLICE_LIT(": line "), 0) != SIZE_MAX)
 			return err_set(e, EINVAL, "sendmail: %.*s", SLICE_FMT(line));
@@ -344,7 +344,7 @@ cf_option(struct attach_job *j, const char *name)
 
 	if (read_into(j, j->config_file, &cf, &ignored) < 0)
 		return NULL;
-	while (text_next_line(&cf, &line))
+	while (attach_text_next_line(&cf, &line))
 		if (slice_starts_with_nocase(line, key))
 			return job_copy(j, slice_trim(slice_from(line, key.len)));
 	return NULL;
@@ -392,7 +392,7 @@ filter_time_ms(struct attach_job *j, char letter, uint64_t default_ms)
 
 	if (read_into(j, j->config_file, &cf, &ignored) < 0)
 		return default_ms;
-	while (text_next_line(&cf, &line)) {
+	while (attach_text_next_line(&cf, &line)) {
 		size_t times, at, end;
 
 		if (!slice_starts_with(line, SLICE_LIT("Xcordon")))

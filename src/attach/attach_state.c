@@ -137,10 +137,10 @@ manifest_load(struct attach_state *s, struct attach_job *j, struct err *e)
 	buf_init(&text, ATTACH_FILE_MAX_BYTES + 65536);
 	r = attach_file_read(job_text(j, "%s/manifest", s->folder), &text, e);
 	rest = buf_get(&text);
-	if (r == 0 && (!text_next_line(&rest, &line) || !slice_eq_str(line, MANIFEST_HEAD)))
+	if (r == 0 && (!attach_text_next_line(&rest, &line) || !slice_eq_str(line, MANIFEST_HEAD)))
 		r = err_set(e, EPROTO, "'%s/manifest' is damaged", s->folder);
 	s->exists = r == 0;
-	while (r == 0 && text_next_line(&rest, &line))
+	while (r == 0 && attach_text_next_line(&rest, &line))
 		r = manifest_line(s, j, line, e);
 	buf_done(&text);
 	return r == -ENOENT && !s->exists ? 0 : r;

@@ -345,7 +345,7 @@ text_undo(struct slice before, struct slice after, struct slice current, struct 
 }
 
 bool
-text_next_line(struct slice *rest, struct slice *ret_line)
+attach_text_next_line(struct slice *rest, struct slice *ret_line)
 {
 	size_t end = slice_find_byte(*rest, '\n', 0);
 

@@ -51,7 +51,7 @@ int text_undo(struct slice before, struct slice after, struct slice current,
     struct buf *ret_text, size_t *ret_line);
 
 /* The next line of *rest, without its newline, removed from it. False at the end. */
-bool text_next_line(struct slice *rest, struct slice *ret_line);
+bool attach_text_next_line(struct slice *rest, struct slice *ret_line);
 /* The next word of *rest (blanks and commas divide; {...} is one word). False: no more. */
 bool text_next_word(struct slice *rest, struct slice *ret_word);
 

@@ -1,5 +1,5 @@
-/* cordon_session.c: `cordon smtp`, `cordon opensmtpd`: a protocol on standard input and output,
- * spoken by the gate at the other end of a socket; here bytes are only passed on. */
+/* cordon_session.c: `cordon smtp`: a protocol on standard input and output, spoken by the gate at the
+ * other end of a socket; here bytes are only passed on. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -146,10 +146,4 @@ int
 cordon_smtp(const struct cordon_options *o)
 {
 	return session_main(o, "smtp", "421 4.3.0 Service not available, try again later\r\n");
-}
-
-int
-cordon_opensmtpd(const struct cordon_options *o)
-{
-	return session_main(o, "opensmtpd", "");
 }

@@ -147,8 +147,16 @@ listener_want(struct supervisor *s, const char *name, const char *protocol, cons
 	return 0;
 }
 
+/* Courier asks every socket that it finds in a folder: without one it would take mail unscanned, so
+ * the file stays when we stop, and Courier defers mail. Out of the configuration is out of use. */
+static bool
+listener_outlives_us(const struct sup_listener *l, bool stopping)
+{
+	return l->inherited || (stopping && strcmp(l->protocol, "courier") == 0);
+}
+
 static void
-listeners_drop_unwanted(struct supervisor *s)
+listeners_drop_unwanted(struct supervisor *s, bool stopping)
 {
 	struct sup_listener **place = &s->listeners;
 
@@ -161,7 +169,7 @@ listeners_drop_unwanted(struct supervisor *s)
 		}
 		*place = l->next;
 		fd_close(&l->fd);
-		if (!l->inherited)
+		if (!listener_outlives_us(l, stopping))
 			listen_remove(l->address);
 		free(l);
 	}
@@ -184,7 +192,7 @@ listeners_open(struct supervisor *s)
 	snprintf(address, sizeof(address), "unix:%s", c->control_socket);
 	if (c->control_socket[0] != '\0')
 		r |= listener_want(s, "control", "control", address, c->control_mode, c->group);
-	listeners_drop_unwanted(s);
+	listeners_drop_unwanted(s, false);
 	return r;
 }
 
@@ -503,7 +511,7 @@ supervisor_done(struct supervisor *s)
 {
 	for (struct sup_listener *l = s->listeners; l != NULL; l = l->next)
 		l->wanted = false;
-	listeners_drop_unwanted(s);
+	listeners_drop_unwanted(s, true);
 	sup_trees_stop(s);
 	loop_timer_free(&s->gate_restart);
 	loop_timer_free(&s->recorder_restart);

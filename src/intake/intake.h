@@ -30,7 +30,7 @@ struct intake_client {
 /* Most bytes of one string above; longer ones are cut. */
 #define INTAKE_STRING_MAX_BYTES 1024
 
-/* Copies value into a string of the client, at most INTAKE_STRING_MAX_BYTES. The string is NULL
+/* Copies value up to a NUL into a string of the client, at most INTAKE_STRING_MAX_BYTES. The string is NULL
  * or of an earlier call; without memory it becomes "". */
 void intake_client_set(char **string, struct slice value);
 /* All but the listener's name become "". */

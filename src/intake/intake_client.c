@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/macros.h"
+
 static char no_text[1];
 
 void
@@ -12,6 +14,7 @@ intake_client_set(char **string, struct slice value)
 	char *copy;
 
 	value = slice_sub(value, 0, INTAKE_STRING_MAX_BYTES);
+	value.len = MIN_OF(value.len, slice_find_byte(value, '\0', 0));
 	if (*string != NULL && slice_eq(value, slice_of_str(*string)))
 		return;
 	copy = value.len == 0 ? no_text : malloc(value.len + 1);

@@ -4,13 +4,17 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "intake/courier_session.h"
 #include "intake/milter_session.h"
+#include "intake/opensmtpd_session.h"
 #include "intake/smtp_session.h"
 
 static const struct intake_protocol protocols[] = {
 	{ "milter", milter_session_start, "" },
 	{ "smtp", smtp_session_start, "421 4.3.2 Too many connections, try again later\r\n" },
 	{ "lmtp", lmtp_session_start, "421 4.3.2 Too many connections, try again later\r\n" },
+	{ "opensmtpd", opensmtpd_session_start, "" },
+	{ "courier", courier_session_start, "432 4.3.2 Too busy, try again later\n" },
 };
 
 const struct intake_protocol *

@@ -60,33 +60,60 @@ unix_set_owner(const char *path, unsigned mode, const char *group, struct err *e
 	return 0;
 }
 
+/* Where a socket is made that takes the place of a stale one, so that there is always one: ".NAME"
+ * beside it. False: no room for the dot. */
+static bool
+unix_path_beside(const char *path, struct sockaddr_un *ret_addr)
+{
+	size_t folder_len = (size_t)(path_get_base(slice_of_str(path)).ptr - (const uint8_t *)path);
+	char text[sizeof(ret_addr->sun_path) + 2];
+
+	snprintf(text, sizeof(text), "%.*s.%s", (int)folder_len, path, path + folder_len);
+	return unix_path(text, ret_addr);
+}
+
+/* bind() for us alone; owner and mode come before anybody can connect. */
+static int
+unix_bind(int fd, const struct sockaddr_un *addr, unsigned mode, const char *group, struct err *e)
+{
+	mode_t before = umask(0177);
+	int r = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+
+	umask(before);
+	if (r < 0)
+		return err_set(e, errno, "cannot make socket '%s' (does its folder exist?)",
+		    addr->sun_path);
+	r = unix_set_owner(addr->sun_path, mode, group, e);
+	if (r == 0 && listen(fd, BACKLOG) < 0)
+		r = err_set(e, errno, "cannot listen on '%s'", addr->sun_path);
+	if (r < 0)
+		(void)unlink(addr->sun_path);
+	return r;
+}
+
 static int
 listen_unix(const char *path, unsigned mode, const char *group, struct err *e)
 {
 	CLEANUP(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un addr;
+	struct sockaddr_un addr, beside;
 	struct stat st;
-	mode_t before;
-	int r;
 
 	if (!unix_path(path, &addr))
 		return err_set(e, EINVAL, "socket path '%s' is too long", path), -1;
+	beside = addr;
 	if (lstat(path, &st) == 0) {
 		if (!S_ISSOCK(st.st_mode))
 			return err_set(e, EINVAL, "'%s' is there and is no socket: remove it", path), -1;
 		if (unix_is_alive(&addr))
 			return err_set(e, EINVAL, "'%s' is in use: is another cordond running?", path), -1;
-		(void)unlink(path);
+		(void)unlink(unix_path_beside(path, &beside) ? beside.sun_path : path);
 	}
-	before = umask(0177);
-	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
-	umask(before);
-	if (r < 0)
-		return err_set(e, errno, "cannot make socket '%s' (does its folder exist?)", path), -1;
-	if (unix_set_owner(path, mode, group, e) < 0)
+	if (unix_bind(fd, &beside, mode, group, e) < 0)
 		return -1;
-	if (listen(fd, BACKLOG) < 0)
-		return err_set(e, errno, "cannot listen on '%s'", path), -1;
+	if (strcmp(beside.sun_path, path) != 0 && rename(beside.sun_path, path) < 0) {
+		(void)unlink(beside.sun_path);
+		return err_set(e, errno, "cannot replace socket '%s'", path), -1;
+	}
 	return TAKE_FD(fd);
 }
 

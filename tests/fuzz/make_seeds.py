@@ -65,7 +65,72 @@ def frame(kind, body):
 H1 = b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 H2 = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+SMTPD = b"config|smtpd-version|7.5.0\nconfig|subsystem|smtp-in\nconfig|ready\n"
+
+
+def smtpd(version, session, lines):
+    """One mail of OpenSMTPD's filter protocol in session (bytes)."""
+    report = b"report|" + version + b"|1.5|smtp-in|"
+    ask = b"filter|" + version + b"|1.5|smtp-in|"
+    old = version == b"0.5"
+    address = lambda a: b"|0a|" + (a + b"|ok" if old else b"ok|" + a) + b"\n"
+    out = report + b"link-connect|" + session + b"|c.example|pass|192.0.2.1:1|192.0.2.2:25\n"
+    out += report + b"link-identify|" + session + b"|EHLO|me\n"
+    out += report + b"link-tls|" + session + b"|TLSv1.3:X:256\n"
+    out += report + b"link-auth|" + session + b"|pass|bob\n"
+    out += report + b"tx-mail|" + session + address(b"s@x")
+    out += report + b"tx-rcpt|" + session + address(b"r@x")
+    for line in lines + [b"."]:
+        out += ask + b"data-line|" + session + b"|f|" + line + b"\n"
+    return out + ask + b"commit|" + session + b"|c|\n" + report + b"tx-reset|" + session + b"|0a\n"
+
+
+def smtpd_mix(a, b):
+    """Two dialogues line by line in turn."""
+    left, right = a.splitlines(True), b.splitlines(True)
+    return b"".join(x + y for x, y in zip(left, right))
+
+
+MAIL = [b"Subject: x", b"", b"..dot", b"a|b|\r", b"\r"]
+CONTROL = (b"ss@x.example\nfdns; h (c.example [::ffff:192.0.2.1])\ne\nt\nM00A.1\nrone@x\nR\nN\n"
+           b"rtwo@x\nibob\nOTCPREMOTEIP=::1\nuesmtp\n")
+
 SEEDS = {
+    "opensmtpd": {
+        "accept": b"\0\1\0" + SMTPD + smtpd(b"0.6", b"1", MAIL),
+        "accept-edits-bytes": b"\1\x09\0" + SMTPD + smtpd(b"0.5", b"1", MAIL),
+        "reject": b"\0\2\0" + SMTPD + smtpd(b"0.7", b"ffffffffffffffff", MAIL),
+        "discard": b"\2\3\0" + SMTPD + smtpd(b"0.7", b"1", MAIL),
+        "hold": b"\2\4\0" + SMTPD + smtpd(b"0.7", b"1", MAIL),
+        "two": b"\6\x09\0" + SMTPD + smtpd_mix(smtpd(b"0.6", b"1", MAIL),
+                                             smtpd(b"0.6", b"2", MAIL[::-1])),
+        "pauses": b"\x90\1\0" + SMTPD + smtpd(b"0.6", b"1", MAIL) * 2,
+        "resume-inside": b"\xb2\1\0" + SMTPD + smtpd(b"0.6", b"1", MAIL),
+        "drop": b"\x40\1\0" + SMTPD + smtpd(b"0.6", b"1", MAIL),
+        "refuse": b"\x08\1\0" + SMTPD + smtpd(b"0.6", b"1", MAIL) * 2,
+        "drain": b"\2\x21\0" + SMTPD + smtpd(b"0.6", b"1", MAIL) * 2,
+        "lost": b"\0\x81\0" + SMTPD + smtpd(b"0.6", b"1", MAIL),
+        "unseen": b"\0\1\0" + SMTPD + smtpd(b"0.6", b"1", MAIL)[500:],
+        "old": b"\0\1\0config|smtpd-version|6.8.0p2\nconfig|ready\n" +
+               smtpd(b"0.6", b"1", [b"x" * 1997, b"x" * 1998]),
+        "no-listener": b"\0\1\0config|subsystem|smtp-out\nconfig|ready\n",
+        "version": b"\0\1\0" + SMTPD + smtpd(b"0.8", b"1", MAIL),
+        "close-inside-3": b"\0\x41\3" + SMTPD + smtpd(b"0.6", b"1", MAIL),
+        "close-inside-7": b"\0\x41\7" + SMTPD + smtpd(b"0.6", b"1", MAIL),
+    },
+    "courier": {
+        "control": b"\x20" + CONTROL,
+        "control-short": b"\x23" + b"s",
+        "control-brackets": b"\x21f;((([[]](\nf\nf(\nf([]\n",
+        "refuse": b"\x24" + CONTROL,
+        "drain": b"\x28" + CONTROL,
+        "list": b"\0/absent/D1\n/absent/C1\n\n",
+        "list-bytes": b"\1relative\n \n\n",
+        "list-dots": b"\0/a/../b\n\n",
+        "list-null": b"\0/dev/null\n\n",
+        "list-empty": b"\0\n",
+        "list-half": b"\x10/half",
+    },
     "signature_set": {
         "plain": b"# comment\nA.One = some text\n\nB = hex:00 01 ff 41 42\r\n",
         "odd": b"A=x=y= #z\nLong-Name_1.2 = hex:DEADbeef00",
