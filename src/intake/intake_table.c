@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "intake/clamd_session.h"
 #include "intake/milter_session.h"
 
 static const struct intake_protocol protocols[] = {
 	{ "milter", milter_session_start, "" },
+	{ "clamd", clamd_session_start, "" },
 };
 
 const struct intake_protocol *
