@@ -298,7 +298,7 @@ request_step(struct clamd_request *q)
 		    q->session, q->id, q->end, &item.path, slice_of_str(item.text), " ERROR");
 		break;
 	case CLAMD_WALK_FILE:
-		q->files += item.size > 0;
+		q->files++;
 		(void)scan_new(q, item.path, item.path, &item.fd, item.size);
 		break;
 	}

@@ -157,26 +157,12 @@ clamd_file_check(int fd, uint64_t *ret_size)
 	return NULL;
 }
 
-/* w->path becomes the path without links, as clamd names files. */
-static void
-path_resolve(struct clamd_walk *w, int handle, const struct stat *st)
-{
-	char link[64], path[PATH_MAX];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", handle);
-	n = readlink(link, path, sizeof(path));
-	if (n > 0 && path[0] == '/' && st->st_nlink > 0)
-		path_set(w, slice_of(path, (size_t)n));
-}
-
 static void
 file_begin(struct clamd_walk *w, int handle, const struct stat *st, struct clamd_walk_item *ret)
 {
 	bool is_fit = !is_of_program(handle);
 	int fd = is_fit ? handle_read(handle, 0) : -1, code = errno;
 
-	path_resolve(w, handle, st);
 	if (!is_fit)
 		item_fail(w, NOT_SUPPORTED_SYSTEM, ret);
 	else if (fd < 0)

@@ -22,8 +22,7 @@ enum clamd_walk_kind {
 
 struct clamd_walk_item {
 	enum clamd_walk_kind kind;
-	struct slice path; /* of a file: without links; of an error: as it was reached. Until
-			    * the next call */
+	struct slice path; /* as it was reached; until the next call */
 	const char *text;  /* of an error: why, as clamd words it; until the next call */
 	int fd;            /* of a file: to be read from its beginning; the caller closes it */
 	uint64_t size;     /* of a file, when it was opened */
