@@ -193,7 +193,7 @@ stream_done(struct clamd_session *s)
 
 	s->mode = CLAMD_MODE_COMMAND;
 	s->may_be_old = true;
-	if (s->in_session)
+	if (s->in_session && !s->is_draining)
 		s->id++;
 	else
 		clamd_session_end_commands(s);
