@@ -124,7 +124,7 @@ class Root:
 	def library_path(self):
 		"""Value of LD_LIBRARY_PATH that finds the unpacked libraries before the machine's."""
 		folders = []
-		for pattern in ("usr/lib/postfix", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"):
+		for pattern in ("usr/lib/postfix", "usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib"):
 			for folder in sorted(glob.glob(os.path.join(self.path, pattern))):
 				if glob.glob(os.path.join(folder, "*.so*")):
 					folders.append(folder)
