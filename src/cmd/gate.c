@@ -364,7 +364,8 @@ gate_init(struct gate *g, struct config *c, const struct counters *counters)
 		.ctx = g,
 		.hostname = g->hostname,
 		.ask_reload = ask_reload,
-		.get_version = gate_get_version };
+		.get_version = gate_get_version,
+		.get_load = gate_get_load };
 	buf_init(&g->frame, FRAME_MAX_BYTES);
 	buf_init(&g->text, 16 * 1024);
 	settings_take(g, c);

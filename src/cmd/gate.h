@@ -81,6 +81,7 @@ void gate_ask_reload(struct gate *g);
 int gate_format_status(struct gate *g, struct buf *out);
 /* An intake_env's get_version: "Cordon 0.1.0/SIGNATURES/DATE OF THE NEWEST DATABASE". */
 void gate_get_version(void *ctx, struct buf *out);
+void gate_get_load(void *ctx, struct intake_load *ret);
 
 /* gate_submit.c */
 struct submission;

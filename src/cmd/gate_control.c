@@ -456,6 +456,18 @@ gate_get_version(void *ctx, struct buf *out)
 	    inspectors.signatures + engines.signatures, date);
 }
 
+void
+gate_get_load(void *ctx, struct intake_load *ret)
+{
+	struct gate *g = ctx;
+	struct pool_status p = worker_pool_get_status(pipeline_get_inspectors(g->pipeline));
+
+	*ret = (struct intake_load){ .workers = p.workers, .busy = p.busy,
+		.queued = p.queued_small + p.queued_large,
+		.memory_used = spool_pool_get_used(g->spools),
+		.memory_budget = g->config->memory_budget };
+}
+
 int
 gate_format_status(struct gate *g, struct buf *out)
 {

@@ -39,6 +39,7 @@ enum config_next_hop_protocol {
 };
 enum config_next_hop_tls { CONFIG_TLS_NONE, CONFIG_TLS_MAY, CONFIG_TLS_MUST, CONFIG_TLS_VERIFY };
 enum config_bare_line_end { CONFIG_BARE_NORMALISE, CONFIG_BARE_REFUSE };
+enum config_paths { CONFIG_PATHS_LOCAL, CONFIG_PATHS_ALWAYS, CONFIG_PATHS_NEVER };
 enum config_transfer {
 	CONFIG_TRANSFER_AUTO,
 	CONFIG_TRANSFER_FILDES,

@@ -114,6 +114,12 @@ struct intake_sink {
 	void (*session_closed)(void *ctx, struct intake_session *s);
 };
 
+/* How busy the stages behind are. */
+struct intake_load {
+	unsigned workers, busy, queued; /* processes that look at content; mails that wait */
+	uint64_t memory_used, memory_budget;
+};
+
 struct intake_env {
 	struct loop *loop;
 	const struct intake_sink *sink;
@@ -126,6 +132,7 @@ struct intake_env {
 	void (*ask_reload)(void *ctx);
 	/* Engines and databases in one line, "NAME/VERSION/..." appended to out. */
 	void (*get_version)(void *ctx, struct buf *out);
+	void (*get_load)(void *ctx, struct intake_load *ret);
 };
 
 /* Where a connection came in. Borrowed for the call of start(); a session that needs the options

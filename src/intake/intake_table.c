@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "intake/clamd_session.h"
 #include "intake/courier_session.h"
 #include "intake/milter_session.h"
 #include "intake/opensmtpd_session.h"
@@ -15,6 +16,7 @@ static const struct intake_protocol protocols[] = {
 	{ "lmtp", lmtp_session_start, "421 4.3.2 Too many connections, try again later\r\n" },
 	{ "opensmtpd", opensmtpd_session_start, "" },
 	{ "courier", courier_session_start, "432 4.3.2 Too busy, try again later\n" },
+	{ "clamd", clamd_session_start, "" },
 };
 
 const struct intake_protocol *
