@@ -6,7 +6,7 @@
 #include "decompose/object.h"
 
 #define TICKS_PER_CLOCK_READ 64
-#define TICK_BYTES           16384 /* hashing and matching are fast; a clock costs what a few KB cost */
+#define TICK_BYTES           16384 /* hashing is fast: a clock costs what some KB cost */
 
 struct limits
 limits_get_default(void)

@@ -6,8 +6,10 @@
 #include "base/macros.h"
 #include "decompose/decode_sink.h"
 #include "decompose/decompose.h"
+#include "decompose/le_read.h"
 #include "decompose/macro_text.h"
 #include "decompose/magic.h"
+#include "decompose/sheet_text.h"
 #include "decompose/stream_decode.h"
 
 #define ACTIVE_MIME_DATA  0x32
@@ -86,6 +88,37 @@ external_open(struct decompose *d, struct object *o)
 		object_add_facts(o, FACT_BIT(FACT_ACTIVE_CONTENT));
 }
 
+/* The binary form: a record 360 (two bytes), its length, and what the book is: 1 is DDE. */
+static void
+external_binary_open(struct decompose *d, struct object *o)
+{
+	size_t at = 2;
+
+	(void)d;
+	if (!slice_starts_with(o->bytes, SLICE_LIT("\xe8\x02")))
+		return;
+	while (at < 5 && at < o->bytes.len && (o->bytes.ptr[at] & 0x80) != 0)
+		at++; /* the length goes on */
+	if (le16_read(o->bytes, at + 1) == 1)
+		object_add_facts(o, FACT_BIT(FACT_ACTIVE_CONTENT));
+}
+
+/* Formulas in a spreadsheet of one XML file. */
+static void
+formulas_open(struct decompose *d, struct object *o)
+{
+	static const char mark[] = "Formula=\"=";
+	size_t at = 0;
+
+	while ((at = slice_find(o->bytes, slice_of_str(mark), at)) != SIZE_MAX) {
+		if (!budget_has_time(decompose_get_budget(d)))
+			return;
+		at += sizeof(mark) - 1;
+		if (sheet_text_is_dde(slice_from(o->bytes, at)))
+			object_add_facts(o, FACT_BIT(FACT_ACTIVE_CONTENT));
+	}
+}
+
 /* Fields that start a program: DDE, DDEAUTO; the name stands right behind the tag or quote. */
 static void
 text_open(struct decompose *d, struct object *o)
@@ -144,6 +177,7 @@ static const struct {
 	{ "macrosheets/sheet",  NULL,           macro_sheet_open  },
 	{ "xl/workbook.",       NULL,           workbook_open     },
 	{ "externalLinks/",     ".xml",         external_open     },
+	{ "externalLinks/",     ".bin",         external_binary_open },
 	{ "word/",              ".xml",         text_open         },
 	{ "META-INF/",          "manifest.xml", odf_manifest_open },
 	{ "Basic/",             ".xml",         basic_open        },
@@ -177,6 +211,7 @@ is_flat_xml(const struct object *o)
 
 	return (magic_is(o->detected, "xml") || magic_is(o->detected, "html")) &&
 	    (has(head, "schemas.microsoft.com/office/") ||
+	    has(head, "urn:schemas-microsoft-com:office:") ||
 	    has(head, "urn:oasis:names:tc:opendocument"));
 }
 
@@ -279,6 +314,7 @@ flat_xml_open(struct decompose *d, struct object *o)
 		}
 	}
 	text_open(d, o);
+	formulas_open(d, o);
 }
 
 void

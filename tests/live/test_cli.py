@@ -259,7 +259,14 @@ def limits_are_named(station):
 		archive.writestr("large.bin", bytes(3 << 20))
 		archive.writestr("last.txt", b"behind it")
 	path = station.write("large.zip", out.getvalue())
-	cases = (("limit:bytes", "expansion", {"output_bytes": "1M", "held_bytes": "1M"}),
+	out_long = io.BytesIO()
+	with zipfile.ZipFile(out_long, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+		archive.writestr("first.com", mails.eicar())
+		for n in range(90):  # no two are equal; together they take a quarter of a second
+			archive.writestr("long%d.bin" % n, b"%d" % n + bytes(4 << 20))
+	long = station.write("long.zip", out_long.getvalue())
+	cases = (("limit:cpu", "timeout", {"cpu_ms": 60}), ("limit:wall", "timeout", {"wall_ms": 60}),
+		("limit:bytes", "expansion", {"output_bytes": "1M", "held_bytes": "1M"}),
 		("limit:held", "expansion", {"held_bytes": "1M"}),
 		("limit:quota", "expansion", {"quota_max": "1M"}),
 		("limit:ratio", "expansion", {"ratio": 10, "ratio_floor": "1M"}),
@@ -267,8 +274,9 @@ def limits_are_named(station):
 		("limit:depth", "too_deep", {"depth": 1}))
 	try:
 		for fact, cause, limits in cases:
-			sent = station.write("deep.tar.gz", tar_gz("large.zip", out.getvalue())) \
-				if fact == "limit:depth" else path
+			sent = long if cause == "timeout" else path
+			if fact == "limit:depth":
+				sent = station.write("deep.tar.gz", tar_gz("large.zip", out.getvalue()))
 			station.start(cordond.block("limits", "", **limits))
 			code, lines = station.filter.scan_json(sent)
 			found = lines[0]

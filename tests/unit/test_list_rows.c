@@ -90,7 +90,8 @@ test_every_fact(void **state UNUSED)
 	struct list_rows l;
 
 	for (int f = 0; f < FACT_COUNT; f++)
-		(void)json_array_append_new(facts, json_string(fact_get_text((enum fact)f)));
+		if (f != FACT_SUPERSEDED) /* such a row is left out */
+			(void)json_array_append_new(facts, json_string(fact_get_text((enum fact)f)));
 	result =
 	    json_pack("{s:[{s:i,s:i,s:o}]}", "objects", "id", 1, "parent", 0, "facts", facts);
 	assert_non_null(result);

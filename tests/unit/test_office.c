@@ -30,6 +30,23 @@ test_facts(void **state)
 		{ "xl/workbook.xml", "<definedName name=\"_xlnm.Print_Area\">", 0 },
 		{ "xl/externalLinks/externalLink1.xml", "<externalLink><ddeLink ddeService=\"cmd\">",
 		    FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ "xl/externalLinks/externalLink1.bin", "\xe8\x02\x05\x01\x01", 0 },
+		{ "book.xml", "<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:"
+		    "spreadsheet\"><Cell ss:Formula=\"=cmd|'/c calc.exe'!A1\">",
+		    FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ "book.xml", "<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:"
+		    "spreadsheet\"><Cell ss:Formula=\"=SUM(A1:B2)\">", 0 },
+		{ "a.csv", "1,2\n=cmd|'/k calc.exe'!A0\n", FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ "a.csv", "x;\"+cmd|'/c x'!A\"\r\n", FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ "a.csv", "a,-2+3+cmd|' /C calc'!A0", FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ "a.tsv", "1\t@SUM(1+1)*cmd\t", 0 },
+		{ "a.csv", "yes|no!,=1+2,|!,x=cmd|'a'!b", 0 },
+		{ "a.csv", "=cmd|'/c\nx'!A", 0 },
+		{ "a.slk", "ID;PWXL;N;E\nO;L;E;D;V0\nNN;NAuto_Open;ER1C1\n",
+		    FACT_BIT(FACT_MACRO) | FACT_BIT(FACT_AUTO_MACRO) },
+		{ "noname", "ID;PWXL;N;E\r\nO;L;D\r\nC;X1;Y1;K0;Ecmd|'/c calc'!A0\r\nE\r\n",
+		    FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ "a.slk", "ID;PWXL;N;E\nO;L;D;V0;ED\nNN;NPrint;ER1C1\nC;X1;Y1;K5\n", 0 },
 		{ "word/document.xml", "<w:instrText> DDEAUTO c:\\\\cmd.exe</w:instrText>",
 		    FACT_BIT(FACT_ACTIVE_CONTENT) },
 		{ "word/document.xml", "<w:t>About DDE and ADDED things</w:t>", 0 },
@@ -81,11 +98,36 @@ test_active_mime(void **state)
 		(void)bench_run(&bench, slice_sub(buf_get(&b), 0, len), "editdata.mso");
 }
 
+/* The record of a linked book: a file, another program; its length in one byte or two. */
+static void
+test_binary_link(void **state)
+{
+	static const struct {
+		struct slice bytes;
+		uint64_t want;
+	} rows[] = {
+		{ { (const uint8_t *)"\xe8\x02\x26\x01\x00\x03\x00\x00\x00", 9 },
+		    FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ { (const uint8_t *)"\xe8\x02\xa6\x01\x01\x00\x03\x00\x00", 9 },
+		    FACT_BIT(FACT_ACTIVE_CONTENT) },
+		{ { (const uint8_t *)"\xe8\x02\x26\x00\x00\x03\x00\x00\x00", 9 }, 0 },
+		{ { (const uint8_t *)"\xe8\x02\xff\xff\xff\xff\x00\x00", 8 }, 0 },
+		{ { (const uint8_t *)"\xe8\x02\xff", 3 }, 0 },
+		{ { (const uint8_t *)"\xe9\x02\x26\x01\x00", 5 }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(bench_run(&bench, rows[i].bytes,
+		    "xl/externalLinks/externalLink1.bin")->facts, rows[i].want);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_binary_link),
 		cmocka_unit_test(test_flat),
 		cmocka_unit_test(test_active_mime),
 	};

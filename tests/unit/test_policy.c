@@ -6,6 +6,8 @@
 #include "message/message.h"
 
 #define EVIDENCE_MAX 4
+#define FOUR_LINES "unscanned_encrypted = accept unscanned_corrupt = reject " \
+	"unscanned_unsupported = hold unscanned_truncated = discard"
 
 static struct config *
 config_of(const char *policy)
@@ -74,6 +76,14 @@ static const struct case_row {
 	{ "hold is stricter than accept", "unscanned_too_big = hold", 0,
 	    { CAUSE_ENCRYPTED, CAUSE_TOO_BIG }, false, MAIL_UNSCANNED, ACTION_HOLD, 250, "2.7.1",
 	    "X-Virus-Unscanned", "encrypted, too_big" },
+	{ "four lines: encrypted", FOUR_LINES, 0, { CAUSE_ENCRYPTED }, false, MAIL_UNSCANNED,
+	    ACTION_ACCEPT, 250, "2.7.1", "X-Virus-Unscanned", "encrypted" },
+	{ "four lines: corrupt", FOUR_LINES, 0, { CAUSE_CORRUPT }, false, MAIL_UNSCANNED,
+	    ACTION_REJECT, 550, "5.7.1", NULL, NULL },
+	{ "four lines: unsupported", FOUR_LINES, 0, { CAUSE_UNSUPPORTED }, false, MAIL_UNSCANNED,
+	    ACTION_HOLD, 250, "2.7.1", "X-Virus-Unscanned", "unsupported" },
+	{ "four lines: truncated", FOUR_LINES, 0, { CAUSE_TRUNCATED }, false, MAIL_UNSCANNED,
+	    ACTION_DISCARD, 250, "2.7.1", NULL, NULL },
 	{ "a cause nobody named", "unscanned = reject", 0, { CAUSE_ERROR }, false, MAIL_UNSCANNED,
 	    ACTION_REJECT, 550, "5.7.1", NULL, NULL },
 };
