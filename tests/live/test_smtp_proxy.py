@@ -373,11 +373,12 @@ def trusted_peers_tell_who_the_client_is(relay):
 		expect_reply(client.command("XFORWARD PROTO=ESMTP HELO=far.example IDENT=QUEUE1"), "250")
 		expect_reply(client.mail(mails.clean("xforward")), "250")
 		expect_reply(client.mail(mails.clean("xforward-not")), "250")
-	lines = relay.filter.wait_log("event=mail", count=2)
-	expect("client=198.51.100.7" in lines[0] and "client_name=mx.far.example" in lines[0] and
-		"helo=far.example" in lines[0] and "queue_id=QUEUE1" in lines[0], lines[0])
-	expect("client=127.0.0.1" in lines[1], lines[1])
-	told = " ".join(relay.hop.heard("XFORWARD"))
+	told = relay.filter.wait_log("event=mail", "client=198.51.100.7")
+	expect(len(told) == 1 and "client_name=mx.far.example" in told[0] and
+		"helo=far.example" in told[0] and "queue_id=QUEUE1" in told[0], repr(told))
+	said = relay.hop.heard("XFORWARD")
+	expect("ADDR=127.0.0.1" in " ".join(said), "the second mail is its own client's: %r" % said)
+	told = " ".join(said)
 	for word in ("NAME=mx.far.example", "ADDR=198.51.100.7", "HELO=far.example", "IDENT=QUEUE1"):
 		expect(word in told, "%s is not in %s" % (word, told))
 	with raw.Raw(relay.port) as client:

@@ -164,7 +164,10 @@ class Cordond:
 		if not pids:
 			return None
 		pid = pids[which % len(pids)]
-		os.kill(pid, signal.SIGKILL)
+		try:
+			os.kill(pid, signal.SIGKILL)
+		except ProcessLookupError:
+			return None             # it has just ended by itself
 		return pid
 
 	def rss_kb(self):
