@@ -340,10 +340,10 @@ def answers_stay_with_their_client(station):
 					b"zIDSESSION\0" + (b"zINSTREAM\0" + stream(mails.marker(), b"x%d" % turn)) * 3,
 					b"zSCAN %s\0" % station.path("sub").encode())[turn % 3])
 			gone.append(turn)
-			time.sleep(0.01)          # or they alone would fill max_sessions
+			time.sleep(0.002)         # or they alone would fill max_sessions
 
 	def asker(number):
-		for turn in range(25):
+		for turn in range(200):
 			content = b"asker %d turn %d" % (number, turn)
 			right.append(clamd_peer.talk(station.unix, b"zINSTREAM\0" + stream(content), pause_s=0)
 				== b"stream: OK\0")
@@ -356,7 +356,7 @@ def answers_stay_with_their_client(station):
 	ending.set()
 	for thread in runaways:
 		thread.join()
-	expect(len(right) == 100 and all(right), "%d of %d answers are right, 100 were asked for"
+	expect(len(right) == 800 and all(right), "%d of %d answers are right, 800 were asked for"
 		% (sum(right), len(right)))
 	expect(len(gone) > 50, "only %d clients went in the middle" % len(gone))
 
