@@ -40,7 +40,7 @@ static void
 check(struct clamd_session *s, int failed)
 {
 	if (failed != 0)
-		clamd_session_lose(s, "no memory for an answer");
+		clamd_session_lose(s);
 }
 
 void

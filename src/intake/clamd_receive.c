@@ -276,7 +276,7 @@ refuse_descriptor(struct clamd_session *s)
 	if (s->received_fd == -1)
 		return;
 	fd_close(&s->received_fd);
-	if (is_over || s->is_dead)
+	if (is_over || s->is_gone || s->is_dead)
 		return;
 	refuse(s, "PROTOCOL ERROR: ancillary data sent without FILDES. ERROR");
 	if (is_waiting)
@@ -330,7 +330,7 @@ receive(struct clamd_session *s, struct iovec *iov, size_t count)
 	}
 	n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-		clamd_session_lose(s, "connection lost");
+		clamd_session_lose(s);
 	if (n < 0)
 		return 0;
 	if (s->is_local)
@@ -352,7 +352,7 @@ read_commands(struct clamd_session *s)
 	if (n == 0)
 		return false;
 	if (buf_append(&s->in, shared, n) < 0) {
-		clamd_session_lose(s, "no memory for a command");
+		clamd_session_lose(s);
 		return false;
 	}
 	s->may_be_old = true;
@@ -373,7 +373,7 @@ read_chunk(struct clamd_session *s)
 		iov[0].iov_base = clamd_scan_reserve(
 		    s->stream, MIN_OF((size_t)s->chunk_left, (size_t)STREAM_READ_BYTES), &room);
 		if (iov[0].iov_base == NULL)
-			return s->stream->is_dropping && !s->is_dead;
+			return s->stream->is_dropping;
 		iov[0].iov_len = room;
 	}
 	n = receive(s, iov, room == s->chunk_left ? 2 : 1);
@@ -385,7 +385,7 @@ read_chunk(struct clamd_session *s)
 		clamd_session_get_sink(s)->mail_body_commit(s->stream->mail, direct);
 	s->chunk_left -= (uint32_t)direct;
 	if (buf_append(&s->in, shared, n - direct) < 0)
-		clamd_session_lose(s, "no memory for a command");
+		clamd_session_lose(s);
 	clamd_receive_pending(s);
 	refuse_descriptor(s);
 	return direct == room;

@@ -211,7 +211,7 @@ static bool
 scan_can_read(const struct clamd_scan *scan)
 {
 	return scan->state == CLAMD_SCAN_READING && scan->fd >= 0 && !scan->is_paused &&
-	       !scan->session->is_dead;
+	       !scan->session->is_dead && !scan->session->is_gone;
 }
 
 void
@@ -276,8 +276,9 @@ request_can_step(const struct clamd_request *q)
 {
 	const struct clamd_session *s = q->session;
 
-	return !q->is_walked && !s->is_dead && q->scan_count < request_get_width(q) &&
-	       s->scan_count < CLAMD_SCANS_MAX && s->out.len < OUT_HIGH_BYTES;
+	return !q->is_walked && !s->is_dead && !s->is_gone &&
+	       q->scan_count < request_get_width(q) && s->scan_count < CLAMD_SCANS_MAX &&
+	       s->out.len < OUT_HIGH_BYTES;
 }
 
 static void
@@ -351,7 +352,7 @@ clamd_request_reap(struct clamd_session *s)
 		next_scan = scan->next;
 		if (scan->state != CLAMD_SCAN_ANSWERED)
 			continue;
-		scan_free(scan, true);
+		scan_free(scan, !s->is_gone);
 		s->is_relieved = true;
 	}
 	for (struct clamd_request *q = s->requests; q != NULL; q = next) {
@@ -376,6 +377,21 @@ clamd_request_drop_stream(struct clamd_session *s)
 	q = scan->request;
 	scan_free(scan, false);
 	request_free(q);
+}
+
+void
+clamd_request_abandon(struct clamd_session *s)
+{
+	struct clamd_scan *next;
+
+	s->stream = NULL;
+	for (struct clamd_scan *scan = s->scans; scan != NULL; scan = next) {
+		next = scan->next;
+		if (scan->state == CLAMD_SCAN_READING)
+			scan_free(scan, false);
+	}
+	for (struct clamd_request *q = s->requests; q != NULL; q = q->next)
+		q->is_walked = true;
 }
 
 void

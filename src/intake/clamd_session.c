@@ -33,18 +33,15 @@ clamd_session_get_sink(const struct clamd_session *s)
 }
 
 void
-clamd_session_lose(struct clamd_session *s, const char *why)
+clamd_session_lose(struct clamd_session *s)
 {
-	if (!s->is_dead && s->scan_count > 0)
-		log_info(NULL, "clamd listener=%s: %s with %u files in progress",
-		    s->base.client.listener, why, s->scan_count);
-	s->is_dead = true;
+	s->is_gone = true;
 }
 
 bool
 clamd_session_can_take(const struct clamd_session *s)
 {
-	if (s->is_dead || s->out.len >= OUT_HIGH_BYTES)
+	if (s->is_dead || s->is_gone || s->out.len >= OUT_HIGH_BYTES)
 		return false;
 	if (s->mode == CLAMD_MODE_STREAM)
 		return !s->stream->is_paused;
@@ -55,7 +52,7 @@ clamd_session_can_take(const struct clamd_session *s)
 static void
 session_flush(struct clamd_session *s)
 {
-	while (s->out.len > 0 && !s->is_dead) {
+	while (s->out.len > 0 && !s->is_dead && !s->is_gone) {
 		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -63,14 +60,22 @@ session_flush(struct clamd_session *s)
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
 		if (n < 0) {
-			clamd_session_lose(s, "connection lost while answering");
+			clamd_session_lose(s);
 			return;
 		}
 		buf_consume(&s->out, (size_t)n);
 		s->has_moved = s->is_relieved = true;
 	}
-	if (s->out.len == 0)
+	if (s->out.len == 0 || s->is_gone)
 		buf_done(&s->out);
+}
+
+void
+clamd_session_end_commands(struct clamd_session *s)
+{
+	s->mode = CLAMD_MODE_LAST;
+	s->waits_for_fd = false;
+	buf_done(&s->in);
 }
 
 /* Writes what there is; what was answered is done with then, which may be one more line. */
@@ -79,6 +84,11 @@ session_settle(struct clamd_session *s)
 {
 	for (unsigned i = 0; i < 2 && !s->is_dead; i++) {
 		session_flush(s);
+		if (s->is_gone) {
+			s->is_half_closed = true;
+			clamd_session_end_commands(s);
+			clamd_request_abandon(s);
+		}
 		if (!s->is_dead)
 			clamd_request_reap(s);
 	}
@@ -205,7 +215,7 @@ clamd_session_enter(struct clamd_session *s)
 static unsigned
 session_get_events(const struct clamd_session *s)
 {
-	if (s->is_dead)
+	if (s->is_dead || s->is_gone)
 		return 0;
 	if (s->mode == CLAMD_MODE_LINGER || clamd_session_can_take(s))
 		return s->out.len > 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ;
@@ -251,21 +261,13 @@ session_peer_is_gone(const struct clamd_session *s)
 }
 
 void
-clamd_session_end_commands(struct clamd_session *s)
-{
-	s->mode = CLAMD_MODE_LAST;
-	s->waits_for_fd = false;
-	buf_done(&s->in);
-}
-
-void
 clamd_session_end_input(struct clamd_session *s)
 {
 	s->is_half_closed = true;
 	clamd_request_drop_stream(s);
 	clamd_session_end_commands(s);
 	if (session_peer_is_gone(s))
-		clamd_session_lose(s, "connection closed");
+		clamd_session_lose(s);
 }
 
 static void
@@ -279,7 +281,7 @@ session_peek(struct clamd_session *s)
 	else if (n == 0)
 		clamd_session_end_input(s);
 	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-		clamd_session_lose(s, "connection lost");
+		clamd_session_lose(s);
 }
 
 /* All that can be done now, a bounded lot. */
@@ -324,11 +326,11 @@ session_expire(struct clamd_session *s)
 			s->is_dead = true;
 		break;
 	case CLAMD_WAIT_WRITE:
-		clamd_session_lose(s, "an answer was not taken in time");
+		clamd_session_lose(s);
 		break;
 	case CLAMD_WAIT_WORK:
 		if (session_peer_is_gone(s))
-			clamd_session_lose(s, "connection closed");
+			clamd_session_lose(s);
 		break;
 	case CLAMD_WAIT_LINGER:
 		s->is_dead = true;

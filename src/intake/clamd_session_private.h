@@ -104,6 +104,7 @@ struct clamd_session {
 	bool must_linger;    /* we stopped reading in the middle */
 	bool is_draining;
 	bool is_kicked;
+	bool is_gone; /* nobody listens: ends when the sink has answered all it has */
 	bool is_dead;
 };
 
@@ -116,8 +117,10 @@ void clamd_session_kick(struct clamd_session *s);
 void clamd_session_enter(struct clamd_session *s);
 /* from_loop: the session may be freed here. */
 void clamd_session_leave(struct clamd_session *s, bool from_loop);
-/* The peer is gone or memory is: the end, without another word. */
-void clamd_session_lose(struct clamd_session *s, const char *why);
+/* The peer is gone, or memory for its answers is: the end, without another word. What the sink
+ * works on is left to it: taking it back would cost the worker that has it, and a client that
+ * comes and goes must not cost workers. */
+void clamd_session_lose(struct clamd_session *s);
 /* The peer sends no more. It may still want its answers, unless it is gone altogether. */
 void clamd_session_end_input(struct clamd_session *s);
 /* No more commands are taken; what is asked for is still answered. */
@@ -145,6 +148,8 @@ void clamd_request_work(struct clamd_session *s);
 /* After s->out was written: frees scans that were answered, and requests that are done. */
 void clamd_request_reap(struct clamd_session *s);
 void clamd_request_drop_all(struct clamd_session *s);
+/* Drops what the sink does not have whole, and opens nothing more. */
+void clamd_request_abandon(struct clamd_session *s);
 /* Forgets the stream that is coming in. */
 void clamd_request_drop_stream(struct clamd_session *s);
 

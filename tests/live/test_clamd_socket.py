@@ -329,7 +329,7 @@ def _descriptors(station):
 def answers_stay_with_their_client(station):
 	"""clamd keys a reply to a descriptor's number: a client that goes leaves its reply to the next
 	one that gets the number. Here clients go in the middle of everything, while others ask."""
-	wrong, ending = [], threading.Event()
+	right, gone, ending = [], [], threading.Event()
 
 	def deserter():
 		turn = 0
@@ -339,13 +339,14 @@ def answers_stay_with_their_client(station):
 				peer.sendall((b"zINSTREAM\0" + stream(mails.marker(), b"%d" % turn),
 					b"zIDSESSION\0" + (b"zINSTREAM\0" + stream(mails.marker(), b"x%d" % turn)) * 3,
 					b"zSCAN %s\0" % station.path("sub").encode())[turn % 3])
+			gone.append(turn)
+			time.sleep(0.002)         # or they alone would fill max_sessions
 
 	def asker(number):
-		for turn in range(25):
+		for turn in range(200):
 			content = b"asker %d turn %d" % (number, turn)
-			answer = clamd_peer.talk(station.unix, b"zINSTREAM\0" + stream(content), pause_s=0)
-			if answer != b"stream: OK\0":
-				wrong.append(answer)
+			right.append(clamd_peer.talk(station.unix, b"zINSTREAM\0" + stream(content), pause_s=0)
+				== b"stream: OK\0")
 	runaways = [threading.Thread(target=deserter) for _ in range(3)]
 	askers = [threading.Thread(target=asker, args=(number,)) for number in range(4)]
 	for thread in runaways + askers:
@@ -355,7 +356,9 @@ def answers_stay_with_their_client(station):
 	ending.set()
 	for thread in runaways:
 		thread.join()
-	expect(not wrong, "%d answers are another's: %r" % (len(wrong), wrong[:3]))
+	expect(len(right) == 800 and all(right), "%d of %d answers are right, 800 were asked for"
+		% (sum(right), len(right)))
+	expect(len(gone) > 50, "only %d clients went in the middle" % len(gone))
 
 
 @test

@@ -350,6 +350,17 @@ sink_done(struct sink_state *k)
 	loop_free(&k->loop);
 }
 
+/* Answers all that was ever asked. */
+static inline void
+sink_answer_all(struct sink_state *k)
+{
+	while (k->mails != NULL) {
+		assert_true(k->mails->has_ended);
+		sink_answer(k->mails);
+		sink_run(k);
+	}
+}
+
 /* Sends bytes in pieces of `step` (0: as much as goes), letting the session work in between. */
 static inline void
 client_send(struct client *c, const void *data, size_t len, size_t step)

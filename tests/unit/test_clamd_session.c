@@ -104,8 +104,8 @@ test_vanish_everywhere(void **state UNUSED)
 		client_send(&c, EXCHANGE, n / 2, 0);
 		fd_close(&c.fd);
 		sink_run(&k);
+		sink_answer_all(&k); /* what it has whole it keeps */
 		assert_null(c.session);
-		assert_null(k.mails);
 		client_done(&c);
 		sink_done(&k);
 	}
@@ -141,7 +141,7 @@ static void
 test_answers_by_session(void **state UNUSED)
 {
 	struct sink_state k;
-	struct client a, b, c;
+	struct client a, b, c, d;
 	struct sink_mail *of_b;
 
 	sink_init(&k);
@@ -153,18 +153,27 @@ test_answers_by_session(void **state UNUSED)
 	of_b = k.mails->next;
 	fd_close(&a.fd);
 	sink_run(&k);
+	client_start(&c, &k);
+	SEND(&c, "zINSTREAM\0" CHUNK("\4", "nice") OVER);
+	sink_answer(k.mails); /* a's, who is gone */
+	sink_run(&k);
 	assert_null(a.session);
 	assert_ptr_equal(k.mails, of_b);
-	client_start(&c, &k); /* has the descriptors of a's connection */
-	SEND(&c, "zINSTREAM\0" CHUNK("\4", "nice") OVER);
-	sink_answer(k.mails->next);
+	EXPECT(&c, "");
+	client_start(&d, &k); /* has the descriptors of a's connection */
+	SEND(&d, "zINSTREAM\0" CHUNK("\3", "bad") OVER);
+	sink_answer(of_b->next->next);
+	sink_run(&k);
+	EXPECT(&d, "stream: Bad.One FOUND\0");
+	sink_answer(of_b->next);
 	sink_run(&k);
 	EXPECT(&c, "stream: OK\0");
 	EXPECT(&b, "");
 	sink_answer(of_b);
 	sink_run(&k);
 	EXPECT(&b, "stream: OK\0");
-	assert_int_equal(k.delivered, 2);
+	assert_int_equal(k.delivered, 3);
+	client_done(&d);
 	client_done(&a);
 	client_done(&b);
 	client_done(&c);
@@ -420,6 +429,9 @@ test_vanish_in_folder(void **state UNUSED)
 			loop_timer_set_ms(k.timer, 0);
 			loop_run_once(k.loop);
 		}
+		fd_close(&c.fd);
+		sink_run(&k);
+		sink_answer_all(&k);
 		client_done(&c);
 		sink_done(&k);
 	}

@@ -27,8 +27,8 @@ def connect(address, timeout_s=20):
 	kind, _, rest = address.partition(":")
 	if kind == "unix":
 		peer = socket.socket(socket.AF_UNIX)
+		peer.connect(rest)          # before the timeout: with one, a full queue is an error
 		peer.settimeout(timeout_s)
-		peer.connect(rest)
 		return peer
 	host, _, port = rest.rpartition(":")
 	return socket.create_connection((host, int(port)), timeout_s)
