@@ -122,7 +122,7 @@ class Fixture:
 				'hostname 127.0.0.1; exec "$@"', "sh"] + words)
 
 	def _exim(self):
-		mta = Exim(self.base, self.sink.port).start()
+		mta = Exim(self.base, self.sink.port, size_limit=50_000_000).start()
 		return Case("exim", mta, [mta.config], ["--config-file", mta.config, "--program",
 			mta.program], mta.env, mta.namespace.command)
 
@@ -170,6 +170,15 @@ class Fixture:
 			mail = self.sink.wait(test, 10) if reply.code == 250 else None
 			return mail and not mail.header("X-Virus-Scanned")
 		process.wait_for(through, 20, "mail that passes without Cordon", 0.5)
+
+	def expect_timeout_told(self, case, says, *options):
+		"""--check objects when message_timeout_ms has grown beyond what attach set, only then."""
+		self.expect_run(0, "attach", case, "--check", *options, yes=False)
+		self.filter.write_config("message_timeout_ms = 280000\n")
+		try:
+			self.expect_run(1, "attach", case, "--check", *options, yes=False, says=(says,))
+		finally:
+			self.filter.write_config()
 
 	def no_state(self):
 		left = os.listdir(self.state) if os.path.isdir(self.state) else []
@@ -558,6 +567,7 @@ def postfix_proxy(fixture):
 	expect(fixture.sink.wait("proxy-back") is not None, "the mail did not reach the sink")
 	if fixture.serves("proxy"):
 		fixture.expect_filtered(case, "proxy")
+	fixture.expect_timeout_told(case, "smtpd_proxy_timeout in master.cf (300 s)", "--mode", "proxy")
 	fixture.expect_run(0, "detach", case)
 	expect(case.content() == before, "detach did not restore the files")
 	fixture.expect_unfiltered(case, "proxy-detached")
@@ -653,6 +663,7 @@ def exim_detach_keeps_edits(fixture):
 	before = case.content()
 	fixture.expect_run(0, "attach", case, "--address", "inet:127.0.0.1:9", "--no-test")
 	_edit(path, "never_users =\n", "never_users = root\n")
+	fixture.expect_timeout_told(case, "tmo of the malware condition (300 s)")
 	fixture.expect_run(0, "detach", case)
 	_edit(path, "never_users = root\n", "never_users =\n")
 	expect(case.content()[path][0] == before[path][0], "detach left something behind")
