@@ -1,15 +1,17 @@
 /* bench_clamd_stub.c: a clamd that costs next to nothing, so that what is measured is the
  * filter that asks it. One thread, one epoll loop; a connection is read while its scan lasts.
- *   bench_clamd_stub [--find-eicar] unix:PATH|tcp:PORT
- * Knows PING, VERSION, VERSIONCOMMANDS, STATS, RELOAD, INSTREAM, FILDES, SCAN, IDSESSION and
- * END, with the prefixes z and n. Every answer is OK; with --find-eicar the EICAR text, as it
- * is and not inside an encoding or archive, is answered FOUND. Source: clamd(8),
- * clamd/session.c. */
-#include <arpa/inet.h>
+ *   bench_clamd_stub [--find-eicar] unix:PATH|inet:HOST:PORT
+ * Knows PING, VERSION, VERSIONCOMMANDS, STATS, RELOAD, INSTREAM, FILDES, SCAN, CONTSCAN,
+ * MULTISCAN, IDSESSION and END, with the prefixes z and n. Every answer is OK; with
+ * --find-eicar the EICAR text, as it is and not inside an encoding or archive, is answered
+ * FOUND; of a folder the first file that holds it is named. Source: clamd(8), clamd/session.c.
+ */
+#include "bench_net.h"
+
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,16 +19,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES  (256 * 1024)
-#define COMMAND_MAX 1024
-#define EICAR_BYTES 68
+#define READ_BYTES   (256 * 1024)
+#define COMMAND_MAX  1024
+#define EICAR_BYTES  68
+#define FOLDER_DEPTH 8
 
 struct client {
 	int fd;
@@ -83,7 +84,7 @@ stream_look(struct client *c, const char *data, size_t len)
 static bool
 client_answer(struct client *c, const char *text)
 {
-	char line[256];
+	char line[3 * COMMAND_MAX];
 	int n = c->session ? snprintf(line, sizeof(line), "%u: %s", c->number, text)
 			   : snprintf(line, sizeof(line), "%s", text);
 
@@ -94,27 +95,99 @@ client_answer(struct client *c, const char *text)
 static bool
 client_answer_scan(struct client *c, const char *name, bool found)
 {
-	char text[128];
+	char text[2 * COMMAND_MAX + 32];
 
 	snprintf(text, sizeof(text), "%s: %s", name, found ? "Eicar-Stub FOUND" : "OK");
 	return client_answer(c, text);
 }
 
 static bool
-client_scan_fd(struct client *c)
+eicar_is_in_fd(int fd)
 {
 	struct stat st;
 	bool found = false;
 
-	c->wants_fd = false;
-	if (stub_finds_eicar && fstat(c->passed_fd, &st) == 0 && st.st_size > 0) {
-		void *p =
-		    mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, c->passed_fd, 0);
-		if (p != MAP_FAILED) {
-			found = eicar_is_in(p, (size_t)st.st_size);
-			munmap(p, (size_t)st.st_size);
-		}
+	if (!stub_finds_eicar || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size <= 0)
+		return false;
+	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p != MAP_FAILED) {
+		found = eicar_is_in(p, (size_t)st.st_size);
+		munmap(p, (size_t)st.st_size);
 	}
+	return found;
+}
+
+static bool eicar_is_in_folder(int fd, unsigned depth, char *ret_name, size_t name_bytes);
+
+/* Look into a file, or into a folder and its folders. ret_name: where it was found, added to
+ * what is there. -1: it cannot be opened. Takes over nothing. */
+static int
+eicar_is_in_path(
+    int folder_fd, const char *path, unsigned depth, char *ret_name, size_t name_bytes)
+{
+	int fd = openat(folder_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	bool found = false;
+	struct stat st;
+
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (depth < FOLDER_DEPTH)
+			return eicar_is_in_folder(fd, depth + 1, ret_name, name_bytes);
+	} else {
+		found = eicar_is_in_fd(fd);
+	}
+	close(fd);
+	return found;
+}
+
+/* Takes over fd. */
+static bool
+eicar_is_in_folder(int fd, unsigned depth, char *ret_name, size_t name_bytes)
+{
+	DIR *folder = fdopendir(fd);
+	struct dirent *e;
+	bool found = false;
+
+	if (!folder) {
+		close(fd);
+		return false;
+	}
+	size_t len = strlen(ret_name);
+	while (!found && (e = readdir(folder)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		snprintf(ret_name + len, name_bytes - len, "/%s", e->d_name);
+		found =
+		    eicar_is_in_path(dirfd(folder), e->d_name, depth, ret_name, name_bytes) > 0;
+	}
+	if (!found)
+		ret_name[len] = '\0';
+	closedir(folder);
+	return found;
+}
+
+static bool
+client_scan_path(struct client *c, const char *path)
+{
+	char name[2 * COMMAND_MAX], text[2 * COMMAND_MAX];
+
+	snprintf(name, sizeof(name), "%s", path);
+	int r = stub_finds_eicar ? eicar_is_in_path(AT_FDCWD, path, 0, name, sizeof(name))
+				 : access(path, R_OK);
+	if (r >= 0)
+		return client_answer_scan(c, name, r > 0);
+	snprintf(text, sizeof(text), "%s: File path check failure: %s. ERROR", path,
+	    strerror(errno));
+	return client_answer(c, text);
+}
+
+static bool
+client_scan_fd(struct client *c)
+{
+	c->wants_fd = false;
+	bool found = eicar_is_in_fd(c->passed_fd);
 	close(c->passed_fd);
 	c->passed_fd = -1;
 	return client_answer_scan(c, "fd[10]", found);
@@ -159,7 +232,11 @@ client_do_command(struct client *c)
 		return c->wants_fd || client_scan_fd(c);
 	}
 	if (strncmp(name, "SCAN ", 5) == 0)
-		return client_answer_scan(c, name + 5, false);
+		return client_scan_path(c, name + 5);
+	if (strncmp(name, "CONTSCAN ", 9) == 0)
+		return client_scan_path(c, name + 9);
+	if (strncmp(name, "MULTISCAN ", 10) == 0)
+		return client_scan_path(c, name + 10);
 	if (strcmp(name, "INSTREAM") == 0) {
 		c->streaming = true;
 		c->length_len = c->tail_len = 0;
@@ -283,51 +360,11 @@ client_free(struct client *c)
 	free(c);
 }
 
-static int
-stub_listen_unix(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		errx(2, "socket path too long: %s", path);
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	unlink(path);
-	umask(0111);
-	if (fd == -1 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) == -1)
-		err(1, "cannot listen on '%s'", path);
-	return fd;
-}
-
-static int
-stub_listen(const char *address)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd;
-
-	if (strncmp(address, "unix:", 5) == 0) {
-		fd = stub_listen_unix(address + 5);
-	} else if (strncmp(address, "tcp:", 4) == 0) {
-		a.sin_port = htons((uint16_t)strtoul(address + 4, NULL, 10));
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd == -1 ||
-		    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) == -1 ||
-		    bind(fd, (const struct sockaddr *)&a, sizeof(a)) == -1)
-			err(1, "cannot listen on '%s'", address);
-	} else {
-		errx(2, "expected unix:PATH or tcp:PORT, not '%s'", address);
-	}
-	if (listen(fd, SOMAXCONN) == -1)
-		err(1, "listen");
-	return fd;
-}
-
 static void
 stub_accept(int epoll_fd, int listen_fd)
 {
 	for (;;) {
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = net_accept(listen_fd);
 		if (fd == -1)
 			return;
 		struct client *c = calloc(1, sizeof(*c));
@@ -365,16 +402,11 @@ stub_run(int listen_fd)
 int
 main(int argc, char **argv)
 {
-	struct rlimit files;
-
 	stub_finds_eicar = argc == 3 && strcmp(argv[1], "--find-eicar") == 0;
 	if (argc != 2 && !stub_finds_eicar)
-		errx(2, "usage: bench_clamd_stub [--find-eicar] unix:PATH|tcp:PORT");
+		errx(2, "usage: bench_clamd_stub [--find-eicar] unix:PATH|inet:HOST:PORT");
 	snprintf(eicar, sizeof(eicar), "%s%s%s", "X5O!P%@AP[4\\PZX54(P^)7CC)7}$",
 	    "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*");
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-	stub_run(stub_listen(argv[argc - 1]));
+	net_raise_files();
+	stub_run(net_listen(argv[argc - 1]));
 }

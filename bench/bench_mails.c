@@ -104,6 +104,52 @@ mail_cut(struct mail *m, const char *text, size_t bytes)
 	m->body = p;
 	m->body_bytes = (size_t)(end - p);
 	m->bytes = bytes;
+	m->text = text;
+}
+
+/* How many bytes the wire has more than the text: doubled dots, a missing last CRLF. */
+static size_t
+mail_count_stuffing(const struct mail *m)
+{
+	const char *p = m->text, *end = m->text + m->bytes;
+	size_t more = m->bytes > 0 && *p == '.';
+
+	while ((p = memmem(p, (size_t)(end - p), "\n.", 2)) != NULL) {
+		more++;
+		p += 2;
+	}
+	return more + (m->bytes > 0 && end[-1] == '\n' ? 0 : 2);
+}
+
+static void
+mail_make_wire(struct mail *m)
+{
+	size_t more = mail_count_stuffing(m), n = 0;
+
+	m->wire = m->text;
+	m->wire_bytes = m->bytes;
+	m->wire_body_bytes = m->body_bytes;
+	if (more == 0)
+		return;
+	char *wire = get_memory(m->bytes + more);
+	for (size_t i = 0; i < m->bytes; i++) {
+		if (m->text[i] == '.' && (i == 0 || m->text[i - 1] == '\n'))
+			wire[n++] = '.';
+		wire[n++] = m->text[i];
+	}
+	if (n < m->bytes + more) {
+		memcpy(wire + n, "\r\n", 2);
+		m->wire_body_bytes += 2;
+	}
+	m->wire = wire;
+	m->wire_bytes = m->bytes + more;
+}
+
+void
+mails_make_wire(struct mails *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		mail_make_wire(&m->list[i]);
 }
 
 void

@@ -20,6 +20,12 @@ struct mail {
 	size_t body_bytes;
 	size_t bytes; /* of the whole mail */
 	bool infected;
+	const char *text; /* the whole mail; lines end in CRLF */
+	/* after mails_make_wire(): the mail as SMTP sends it after 354, dots doubled, the last
+	 * line ended, the dot that ends it not included */
+	const char *wire;
+	size_t wire_bytes;
+	size_t wire_body_bytes; /* of what the receiver has after the empty line, dots undone */
 };
 
 struct mails {
@@ -30,5 +36,7 @@ struct mails {
 /* Read FOLDER/list and the mails it names, at most limit of them (0: all). Ends the program on
  * any error. The memory lives until the program ends. */
 void mails_load(struct mails *m, const char *folder, size_t limit);
+/* Set wire of every mail. The text is used as it is where that is the same. */
+void mails_make_wire(struct mails *m);
 
 #endif

@@ -4,24 +4,20 @@
  * answered. Open loop (--rate): mails come by a schedule, whether the filter keeps up or not,
  * and their latency counts from the scheduled moment. With --idle it only opens sessions, so
  * that their memory can be weighed. The protocol is bench_session.c's work. */
+#include "bench_latency.h"
+#include "bench_net.h"
 #include "bench_session.h"
 
-#include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SMALL_MAIL_BYTES  15000
 #define EVENTS            256
 #define BACKOFF_NS        1000000
 #define PROTOCOL_POSTFIX  0x001fffffu
@@ -33,11 +29,6 @@ struct slot {
 	bool watches_output; /* told of room to write, too */
 	uint64_t start_ns;   /* of the mail: taken up, or scheduled in the open loop */
 	uint64_t sent_ns;    /* when it was really taken up; the time-out counts from here */
-};
-
-struct result {
-	float latency_ms;
-	bool small;
 };
 
 struct load {
@@ -54,81 +45,11 @@ struct load {
 	size_t taken, done;
 	bool backoff;
 	uint64_t start_ns, end_ns;
-	struct result *results; /* of answered mails */
-	size_t result_count;
+	struct latency_log latencies; /* of answered mails */
 	size_t answers[ANSWER_COUNT];
 	size_t headers_added, changes, infected, missed, false_alarms, bytes;
 	uint32_t version, actions, protocol;
 };
-
-static uint64_t
-clock_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void
-address_parse_unix(struct session_style *style, const char *path)
-{
-	struct sockaddr_un *a = (struct sockaddr_un *)&style->address;
-
-	if (strlen(path) >= sizeof(a->sun_path))
-		errx(2, "socket path too long: %s", path);
-	a->sun_family = AF_UNIX;
-	memcpy(a->sun_path, path, strlen(path) + 1);
-	style->address_len = sizeof(*a);
-}
-
-/* unix:PATH, inet:HOST:PORT or inet6:HOST:PORT, HOST in brackets or not. */
-static void
-address_parse(struct session_style *style, const char *text)
-{
-	const char *host = strchr(text, ':'), *port = strrchr(text, ':');
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-	char name[256];
-
-	if (strncmp(text, "unix:", 5) == 0) {
-		address_parse_unix(style, text + 5);
-		return;
-	}
-	if (strncmp(text, "inet", 4) != 0 || host == port)
-		errx(
-		    2, "expected unix:PATH, inet:HOST:PORT or inet6:HOST:PORT, not '%s'", text);
-	hints.ai_family = text[4] == '6' ? AF_INET6 : AF_INET;
-	host += host[1] == '[' ? 2 : 1;
-	size_t len = (size_t)(port - host) - (port[-1] == ']');
-	if (len >= sizeof(name))
-		errx(2, "host name too long in '%s'", text);
-	memcpy(name, host, len);
-	name[len] = '\0';
-	int e = getaddrinfo(name, port + 1, &hints, &found);
-	if (e != 0)
-		errx(2, "cannot find '%s': %s", text, gai_strerror(e));
-	memcpy(&style->address, found->ai_addr, found->ai_addrlen);
-	style->address_len = found->ai_addrlen;
-	freeaddrinfo(found);
-}
-
-/* Arrival times of the open loop: evenly, or as a Poisson process. */
-static void
-schedule_make(struct load *l)
-{
-	double at = 0;
-	uint64_t x = l->seed * 2862933555777941757u + 3037000493u;
-
-	l->schedule_ns = calloc(l->count, sizeof(*l->schedule_ns));
-	if (!l->schedule_ns)
-		err(1, "cannot get the schedule");
-	for (size_t i = 0; i < l->count; i++) {
-		x = x * 6364136223846793005u + 1442695040888963407u;
-		double unit = ((double)(x >> 11) + 1) / 9007199254740993.0;
-		at += (l->even ? 1 : -log(unit)) / l->rate;
-		l->schedule_ns[i] = (uint64_t)(at * 1e9);
-	}
-}
 
 static void
 load_record(struct load *l, struct slot *slot)
@@ -145,10 +66,7 @@ load_record(struct load *l, struct slot *slot)
 	l->missed += s->mail->infected && s->answer == ANSWER_ACCEPT;
 	l->false_alarms += !s->mail->infected && stopped;
 	if (s->answer != ANSWER_ERROR)
-		l->results[l->result_count++] = (struct result){
-			.latency_ms = (float)((double)(clock_now_ns() - slot->start_ns) / 1e6),
-			.small = s->mail->bytes < SMALL_MAIL_BYTES
-		};
+		latency_log_add(&l->latencies, slot->start_ns, s->mail->bytes);
 	if (s->version != 0) {
 		l->version = s->version;
 		l->actions = s->actions;
@@ -221,7 +139,7 @@ slot_take(struct load *l, struct slot *slot)
 	const struct mail *mail = &l->mails.list[l->taken % l->mails.count];
 	int r = 0;
 
-	slot->sent_ns = clock_now_ns();
+	slot->sent_ns = net_now_ns();
 	if (s->fd == -1)
 		r = slot_connect(l, slot);
 	if (r == -EAGAIN)
@@ -271,7 +189,7 @@ load_has_mail_due(const struct load *l, uint64_t now_ns)
 static void
 load_dispatch(struct load *l)
 {
-	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns = net_now_ns();
 
 	l->backoff = false;
 	for (size_t i = 0; i < l->connections && load_has_mail_due(l, now_ns); i++) {
@@ -285,7 +203,7 @@ load_dispatch(struct load *l)
 static void
 load_check_timeouts(struct load *l)
 {
-	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns = net_now_ns();
 
 	for (size_t i = 0; i < l->connections; i++)
 		if (l->slots[i].busy && now_ns - l->slots[i].sent_ns > l->timeout_ns)
@@ -296,7 +214,7 @@ load_check_timeouts(struct load *l)
 static uint64_t
 load_wait_ns(const struct load *l)
 {
-	uint64_t now_ns = clock_now_ns(), wait = 1000000000u;
+	uint64_t now_ns = net_now_ns(), wait = 1000000000u;
 
 	if (l->backoff)
 		return BACKOFF_NS;
@@ -327,7 +245,7 @@ load_poll(struct load *l)
 static void
 load_run(struct load *l)
 {
-	uint64_t checked_ns = clock_now_ns();
+	uint64_t checked_ns = net_now_ns();
 
 	l->start_ns = checked_ns;
 	while (l->done < l->count) {
@@ -335,12 +253,12 @@ load_run(struct load *l)
 		if (l->done >= l->count)
 			break;
 		load_poll(l);
-		if (clock_now_ns() - checked_ns > 1000000000u) {
+		if (net_now_ns() - checked_ns > 1000000000u) {
 			load_check_timeouts(l);
-			checked_ns = clock_now_ns();
+			checked_ns = net_now_ns();
 		}
 	}
-	l->end_ns = clock_now_ns();
+	l->end_ns = net_now_ns();
 	for (size_t i = 0; i < l->connections; i++) {
 		if (l->slots[i].session.fd != -1) {
 			session_quit(&l->slots[i].session);
@@ -355,10 +273,10 @@ static void
 load_idle(struct load *l)
 {
 	size_t ready = 0, opened = 0;
-	uint64_t give_up_ns = clock_now_ns() + l->timeout_ns;
+	uint64_t give_up_ns = net_now_ns() + l->timeout_ns;
 	char c;
 
-	while (ready < l->connections && clock_now_ns() < give_up_ns) {
+	while (ready < l->connections && net_now_ns() < give_up_ns) {
 		ready = 0;
 		for (size_t i = 0; i < l->connections; i++)
 			ready += l->slots[i].session.step == STEP_READY;
@@ -384,55 +302,9 @@ load_idle(struct load *l)
 	}
 }
 
-struct latencies {
-	size_t count;
-	double p50, p99, max;
-};
-
-static int
-latency_compare(const void *a, const void *b)
-{
-	float x = *(const float *)a, y = *(const float *)b;
-
-	return (x > y) - (x < y);
-}
-
-static struct latencies
-latencies_of(const struct load *l, bool small_only)
-{
-	float *list = calloc(l->result_count + 1, sizeof(*list));
-	struct latencies out = { 0 };
-
-	if (!list)
-		err(1, "cannot get the latencies");
-	for (size_t i = 0; i < l->result_count; i++)
-		if (!small_only || l->results[i].small)
-			list[out.count++] = l->results[i].latency_ms;
-	qsort(list, out.count, sizeof(*list), latency_compare);
-	if (out.count > 0) {
-		out.p50 = (double)list[(out.count - 1) / 2];
-		out.p99 = (double)list[(size_t)ceil((double)out.count * 0.99) - 1];
-		out.max = (double)list[out.count - 1];
-	}
-	free(list);
-	return out;
-}
-
-static double
-own_cpu_seconds(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static void
 load_print_json(const struct load *l, double seconds, double cpu_seconds)
 {
-	struct latencies all = latencies_of(l, false), small = latencies_of(l, true);
-
 	printf("{\"mails\":%zu,\"bytes\":%zu,\"seconds\":%.4f,\"rate\":%.2f,\"accept\":%zu,"
 	       "\"reject\":%zu,\"tempfail\":%zu,\"discard\":%zu,\"errors\":%zu,"
 	       "\"added_headers\":%zu,\"changes\":%zu,\"infected\":%zu,\"missed\":%zu,"
@@ -441,19 +313,15 @@ load_print_json(const struct load *l, double seconds, double cpu_seconds)
 	    l->answers[ANSWER_REJECT], l->answers[ANSWER_TEMPFAIL], l->answers[ANSWER_DISCARD],
 	    l->answers[ANSWER_ERROR], l->headers_added, l->changes, l->infected, l->missed,
 	    l->false_alarms);
-	printf("\"latency_ms\":{\"all\":{\"count\":%zu,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f},"
-	       "\"small\":{\"count\":%zu,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f}},"
-	       "\"load_cpu_seconds\":%.4f,"
+	latency_log_print_json(&l->latencies);
+	printf(",\"load_cpu_seconds\":%.4f,"
 	       "\"negotiated\":{\"version\":%u,\"actions\":%u,\"protocol\":%u}}\n",
-	    all.count, all.p50, all.p99, all.max, small.count, small.p50, small.p99, small.max,
 	    cpu_seconds, l->version, l->actions, l->protocol);
 }
 
 static void
 load_print_text(const struct load *l, double seconds, double cpu_seconds)
 {
-	struct latencies all = latencies_of(l, false), small = latencies_of(l, true);
-
 	printf("%zu mails, %.1f MB in %.2f s: %.1f mails/s\n", l->done, (double)l->bytes / 1e6,
 	    seconds, (double)l->done / seconds);
 	printf(
@@ -463,10 +331,7 @@ load_print_text(const struct load *l, double seconds, double cpu_seconds)
 	    l->answers[ANSWER_DISCARD], l->answers[ANSWER_ERROR], l->headers_added, l->changes);
 	printf("infected %zu, of which accepted %zu; clean ones refused %zu\n", l->infected,
 	    l->missed, l->false_alarms);
-	printf("latency ms, all         p50 %8.2f  p99 %8.2f  max %8.2f\n", all.p50, all.p99,
-	    all.max);
-	printf("latency ms, under 15 KB p50 %8.2f  p99 %8.2f  max %8.2f\n", small.p50,
-	    small.p99, small.max);
+	latency_log_print_text(&l->latencies);
 	printf(
 	    "negotiated: version %u, actions 0x%x, protocol 0x%x; load generator: %.3f CPU s\n",
 	    l->version, l->actions, l->protocol, cpu_seconds);
@@ -571,9 +436,7 @@ options_parse(struct load *l, int argc, char **argv)
 static void
 load_init(struct load *l)
 {
-	struct rlimit files;
-
-	address_parse(&l->style, l->address);
+	net_address_parse(&l->style.address, l->address);
 	if (l->idle > 0)
 		l->connections = l->idle;
 	else
@@ -581,16 +444,13 @@ load_init(struct load *l)
 	if (l->count == 0)
 		l->count = l->mails.count;
 	if (l->rate > 0 && l->idle == 0)
-		schedule_make(l);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+		l->schedule_ns = schedule_make(l->count, l->rate, l->even, l->seed);
+	net_raise_files();
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->slots = calloc(l->connections, sizeof(*l->slots));
-	l->results = calloc(l->count + 1, sizeof(*l->results));
-	if (l->epoll_fd == -1 || !l->slots || !l->results)
+	if (l->epoll_fd == -1 || !l->slots)
 		err(1, "cannot start");
+	latency_log_init(&l->latencies, l->count);
 	for (size_t i = 0; i < l->connections; i++)
 		session_init(&l->slots[i].session, &l->style);
 }
@@ -611,9 +471,9 @@ main(int argc, char **argv)
 		load_idle(&l);
 		return 0;
 	}
-	double cpu_before = own_cpu_seconds();
+	double cpu_before = net_own_cpu_seconds();
 	load_run(&l);
-	double cpu = own_cpu_seconds() - cpu_before;
+	double cpu = net_own_cpu_seconds() - cpu_before;
 	double seconds = (double)(l.end_ns - l.start_ns) / 1e9;
 	if (l.json)
 		load_print_json(&l, seconds, cpu);

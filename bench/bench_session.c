@@ -338,19 +338,10 @@ session_run(struct session *s)
 int
 session_connect(struct session *s)
 {
-	s->fd =
-	    socket(s->style->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fd == -1)
-		return -errno;
-	if (s->style->address.ss_family != AF_UNIX)
-		setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	if (connect(s->fd, (const struct sockaddr *)&s->style->address,
-		s->style->address_len) == -1 &&
-	    errno != EINPROGRESS) {
-		int e = errno;
-		session_close(s);
-		return -e;
-	}
+	int r = net_connect(&s->style->address, 0, &s->fd);
+
+	if (r < 0)
+		return r;
 	s->step = STEP_NEGOTIATE;
 	s->waiting = true;
 	send_negotiate(s);

@@ -5,14 +5,11 @@
 #define BENCH_SESSION_H
 
 #include "bench_mails.h"
-
-#include <stdint.h>
-#include <sys/socket.h>
+#include "bench_net.h"
 
 /* How the filter is spoken to; the same for all sessions of a run. */
 struct session_style {
-	struct sockaddr_storage address;
-	socklen_t address_len;
+	struct net_address address;
 	uint32_t offered_protocol; /* SMFIP_* bits offered in the negotiation */
 	bool abort_between_mails;  /* Postfix does, Sendmail does not */
 	bool data_in_eob;          /* the last chunk travels in the end-of-body command */

@@ -34,12 +34,13 @@ cordon_build_packages() {
 }
 
 # Prints what the tests need beyond that: the second compiler with its fuzzer and sanitizer runtimes,
-# and Python, which runs the private mail servers.
+# 7zz, which opens what Cordon does not, and Python, which runs the private mail servers.
 cordon_test_packages() {
 	printf '%s\n' \
 		clang \
 		libclang-rt-dev \
 		libmilter-dev \
+		7zip \
 		python3 \
 		ca-certificates
 }

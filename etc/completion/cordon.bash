@@ -5,7 +5,7 @@ _cordon() {
 
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		case $word in
-		scan | explain | status | check-config | dump-config | reload | attach | detach | version)
+		scan | explain | list | status | check-config | dump-config | reload | attach | detach | version)
 			command=$word
 			break
 			;;
@@ -18,8 +18,8 @@ _cordon() {
 		return
 	fi
 	case $command in
-	'') options='scan explain status check-config dump-config reload attach detach version' ;;
-	scan) options='--json --local -c' ;;
+	'') options='scan explain list status check-config dump-config reload attach detach version' ;;
+	scan | list) options='--json --local -c' ;;
 	explain) options='--local -c' ;;
 	status) options='--json -c' ;;
 	dump-config) options='--defaults -c' ;;
@@ -32,7 +32,7 @@ _cordon() {
 		[[ $prev == --mode ]] && options='milter proxy filter clamd'
 		;;
 	esac
-	if [[ $command == scan || $command == explain ]] && [[ $cur != -* ]]; then
+	if [[ $command == scan || $command == explain || $command == list ]] && [[ $cur != -* ]]; then
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return

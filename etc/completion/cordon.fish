@@ -1,8 +1,9 @@
 # fish completion for cordon(1)
-set -l commands scan explain status check-config dump-config reload attach detach version
+set -l commands scan explain list status check-config dump-config reload attach detach version
 complete -c cordon -f
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a scan -d 'Look at files, folders, Maildirs and mboxes'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a explain -d 'Show how a file is taken apart and what is decided'
+complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a list -d 'Print the members of files as a table'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a status -d 'Ask the running daemon'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a check-config -d 'Name every mistake in the configuration'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a dump-config -d 'Print the configuration in force'
@@ -10,11 +11,11 @@ complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a reload -d '
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a attach -d 'Have an MTA pass its mail through Cordon'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a detach -d 'Undo that'
 complete -c cordon -n "not __fish_seen_subcommand_from $commands" -a version -d 'Print the version'
-complete -c cordon -n "__fish_seen_subcommand_from scan explain status check-config dump-config reload" -s c -r -F -d 'Configuration file'
-complete -c cordon -n "__fish_seen_subcommand_from scan status" -l json -d 'As JSON'
-complete -c cordon -n "__fish_seen_subcommand_from scan explain" -l local -d 'Without the daemon'
+complete -c cordon -n "__fish_seen_subcommand_from scan explain list status check-config dump-config reload" -s c -r -F -d 'Configuration file'
+complete -c cordon -n "__fish_seen_subcommand_from scan list status" -l json -d 'As JSON'
+complete -c cordon -n "__fish_seen_subcommand_from scan explain list" -l local -d 'Without the daemon'
 complete -c cordon -n "__fish_seen_subcommand_from dump-config" -l defaults -d 'Documented defaults'
-complete -c cordon -n "__fish_seen_subcommand_from scan explain" -F
+complete -c cordon -n "__fish_seen_subcommand_from scan explain list" -F
 set -l attach '__fish_seen_subcommand_from attach detach'
 complete -c cordon -n $attach -a 'postfix sendmail exim opensmtpd' -d MTA
 complete -c cordon -n $attach -s c -r -F -d 'Configuration file'

@@ -25,6 +25,7 @@ struct cordon_options {
 
 int cordon_scan(const struct cordon_options *o);
 int cordon_explain(const struct cordon_options *o);
+int cordon_list(const struct cordon_options *o);
 int cordon_status(const struct cordon_options *o);
 /* These have options of their own; argv[0] is the command. */
 int cordon_attach(int argc, char **argv);

@@ -218,7 +218,7 @@ visit(void *ctx, struct slice shown, int fd, uint32_t roles)
 	struct err e = { 0 };
 
 	buf_clear(&x->json);
-	if (x->lookup->ops->look(x->lookup, shown, fd, roles, true, &x->json, &e) < 0) {
+	if (x->lookup->ops->look(x->lookup, shown, fd, roles, LOOKUP_FULL, &x->json, &e) < 0) {
 		fprintf(stderr, "cordon: %.*s: %s\n", SLICE_FMT(shown), e.text);
 		x->status = CORDON_EXIT_UNSURE;
 		return;

@@ -133,7 +133,7 @@ visit(void *ctx, struct slice shown, int fd, uint32_t roles)
 	if (s->stopped)
 		return;
 	buf_clear(&s->json);
-	if (s->lookup->ops->look(s->lookup, shown, fd, roles, true, &s->json, &e) < 0) {
+	if (s->lookup->ops->look(s->lookup, shown, fd, roles, LOOKUP_FULL, &s->json, &e) < 0) {
 		fprintf(stderr, "cordon: %.*s: %s\n", SLICE_FMT(shown), e.text);
 		s->unsure++;
 		s->stopped = true;

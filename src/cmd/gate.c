@@ -21,6 +21,7 @@
 #include "base/macros.h"
 #include "base/sha256.h"
 #include "config/config.h"
+#include "intake/next_hop.h"
 #include "proc/cage.h"
 #include "proc/frame.h"
 #include "proc/role.h"
@@ -364,6 +365,7 @@ gate_done(struct gate *g)
 {
 	while (g->sessions != NULL)
 		g->sessions->ops->close(g->sessions);
+	next_hop_places_free();
 	listeners_drop(g);
 	gate_control_close_all(g);
 	pipeline_free(&g->pipeline);

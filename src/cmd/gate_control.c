@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/macros.h"
 #include "cmd/gate.h"
+#include "cmd/lookup.h"
 #include "config/config.h"
 #include "decide/policy.h"
 #include "record/counters.h"
@@ -103,11 +104,12 @@ scan_answer_result(struct control_client *c)
 {
 	struct gate *g = c->gate;
 	struct evidence ev;
-	struct decision d;
+	struct decision d = { 0 };
 	size_t before = c->out.len;
 
 	evidence_from_job("scan", &c->job, &ev);
-	policy_decide(g->config, g->hostname, &ev, &d);
+	if (!c->job.list_only)
+		policy_decide(g->config, g->hostname, &ev, &d);
 	if (result_json_format(buf_get(&c->path), &c->job, &d, &c->out) < 0) {
 		c->out.len = before;
 		(void)result_json_format_error(buf_get(&c->path), "error",
@@ -170,20 +172,21 @@ path_unescape(struct slice escaped, struct buf *out)
 	}
 }
 
-/* scan ROLES FULL PATH: roles as a number, FULL 0 or 1. */
+/* scan ROLES EXTENT PATH: roles as a number, EXTENT one of enum lookup_extent. */
 static void
 request_scan(struct control_client *c, struct slice args)
 {
 	size_t first = slice_find_byte(args, ' ', 0), second;
-	uint64_t roles, full;
+	uint64_t roles, extent;
 	enum cause cause;
 	int fd;
 
 	second = first == SIZE_MAX ? SIZE_MAX : slice_find_byte(args, ' ', first + 1);
 	if (second == SIZE_MAX || c->fd_count == 0 ||
 	    !slice_parse_uint(slice_sub(args, 0, first), 7, &roles) ||
-	    !slice_parse_uint(slice_sub(args, first + 1, second - first - 1), 1, &full)) {
-		answer_error(c, "scan wants ROLES, FULL, PATH and a descriptor");
+	    !slice_parse_uint(slice_sub(args, first + 1, second - first - 1),
+		LOOKUP_EXTENT_COUNT - 1, &extent)) {
+		answer_error(c, "scan wants ROLES, EXTENT, PATH and a descriptor");
 		return;
 	}
 	fd = c->fds[0];
@@ -199,9 +202,15 @@ request_scan(struct control_client *c, struct slice args)
 		answer_line(c);
 		return;
 	}
-	c->job = (struct scan_job){ .input = c->spool.region, .input_len = c->spool.len,
-		.roles = (uint32_t)roles, .name = path_get_base(buf_get(&c->path)), .full = full != 0,
-		.timeout_ms = c->gate->config->message_timeout_ms, .done = on_scanned, .owner = c };
+	c->job = (struct scan_job){ .input = c->spool.region,
+		.input_len = c->spool.len,
+		.roles = (uint32_t)roles,
+		.name = path_get_base(buf_get(&c->path)),
+		.full = extent != LOOKUP_SHORT,
+		.list_only = extent == LOOKUP_LIST,
+		.timeout_ms = c->gate->config->message_timeout_ms,
+		.done = on_scanned,
+		.owner = c };
 	c->scanning = true;
 	pipeline_start(c->gate->pipeline, &c->job);
 }

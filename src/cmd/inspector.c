@@ -16,10 +16,14 @@
 #include "decompose/archive_read.h"
 #include "decompose/charset.h"
 #include "decompose/decompose.h"
+#include "decompose/helper_opener.h"
 #include "decompose/magic.h"
 #include "decompose/mail_guess.h"
+#include "decompose/password_list.h"
+#include "decompose/zip_password.h"
 #include "proc/cage.h"
 #include "proc/frame.h"
+#include "proc/helper.h"
 #include "proc/region.h"
 #include "proc/role.h"
 #include "proc/tree.h"
@@ -31,14 +35,17 @@
 #include "scan/signature_match.h"
 #include "scan/signature_set.h"
 
-#define ARENA_MAX_BYTES (64u << 20)
-#define FINDINGS_MAX 1000u
+#define ARENA_MAX_BYTES    (64u << 20)
+#define FINDINGS_MAX       1000u
 #define CPU_ALARM_SLACK_MS 2000u /* the budget ends a mail first; this ends a stuck process */
 
 struct inspector {
 	const struct config *config;
 	struct signature_match *match;
 	struct blocklist blocklist;
+	struct password_list passwords;
+	char seven_zip[4096];  /* empty: none */
+	struct helper *helper; /* this worker's; NULL: none */
 	struct limits limits;
 	struct region_views views;
 	struct arena *arena; /* of the mail in hand */
@@ -74,7 +81,8 @@ finding_add(struct inspection *in, uint32_t object, struct slice scanner, struct
 			return;
 		bigger = arena_alloc(in->inspector->arena, cap * sizeof(*bigger));
 		if (bigger == NULL) {
-			r->not_matched++; /* a mail with a finding that is lost must not count as clean */
+			r->not_matched++; /* a mail with a finding that is lost must not count
+					     as clean */
 			return;
 		}
 		if (r->finding_count > 0)
@@ -83,7 +91,10 @@ finding_add(struct inspection *in, uint32_t object, struct slice scanner, struct
 		in->finding_cap = cap;
 	}
 	r->findings[r->finding_count++] = (struct finding){ .class = FINDING_VIRUS,
-		.object = object, .scanner = scanner, .name = name, .cost_us = cost_us,
+		.object = object,
+		.scanner = scanner,
+		.name = name,
+		.cost_us = cost_us,
 		.cached = cached };
 }
 
@@ -96,6 +107,15 @@ on_signature(void *ctx, const char *name)
 	finding_add(in, in->object->id, SLICE_LIT("signatures"), slice_of_str(name), 0, false);
 }
 
+/* Whether these bytes were matched already as part of what they stand in. Members of archives
+ * are matched again, so that it is told which one it was. */
+static bool
+is_part_of_mail(const struct inspection *in, const struct object *o)
+{
+	return o->borrowed && o->parent != 0 &&
+	       (decompose_get_object(in->decompose, o->parent)->roles & ROLE_ENTITY) != 0;
+}
+
 /* Signatures over bytes that were not part of something matched already. */
 static void
 object_match(struct inspection *in, struct object *o)
@@ -103,7 +123,7 @@ object_match(struct inspection *in, struct object *o)
 	uint32_t first = in->report.finding_count;
 	int64_t begun;
 
-	if (o->borrowed && o->id != 1)
+	if (is_part_of_mail(in, o))
 		return;
 	begun = clock_now_us();
 	in->object = o;
@@ -182,25 +202,36 @@ object_place(const struct inspection *in, const struct object *o, struct report_
 	}
 }
 
-#define FACTS_NOT_LISTED \
-	(FACT_BIT(FACT_ENCRYPTED) | FACT_BIT(FACT_CORRUPT) | FACT_BIT(FACT_TRUNCATED) | \
-	 FACT_BIT(FACT_UNSUPPORTED) | FACT_BIT(FACT_LIMIT_DEPTH) | FACT_BIT(FACT_LIMIT_OBJECTS) | \
-	 FACT_BIT(FACT_LIMIT_BYTES) | FACT_BIT(FACT_LIMIT_RATIO) | FACT_BIT(FACT_LIMIT_CPU) | \
-	 FACT_BIT(FACT_MULTI_VOLUME) | FACT_BIT(FACT_DISAGREEMENT))
+#define FACTS_NOT_LISTED                                                                       \
+	(FACT_BIT(FACT_ENCRYPTED) | FACT_BIT(FACT_CORRUPT) | FACT_BIT(FACT_TRUNCATED) |        \
+	    FACT_BIT(FACT_UNSUPPORTED) | FACTS_LIMITS | FACT_BIT(FACT_MULTI_VOLUME) |          \
+	    FACT_BIT(FACT_DISAGREEMENT))
 
 static void
 report_add_object(struct inspection *in, struct object *o, struct report_object *r)
 {
-	struct report_object *parent = o->parent == 0 ? NULL : &in->report.objects[o->parent - 1];
+	struct report_object *parent =
+	    o->parent == 0 ? NULL : &in->report.objects[o->parent - 1];
 
-	*r = (struct report_object){ .id = o->id, .parent = o->parent, .size = o->size,
-		.hash = o->hash, .facts = o->facts, .views = o->views,
-		.ambiguities = o->ambiguities, .notes = o->notes, .trail = o->trail,
-		.declared = o->declared, .detected = slice_of_str(o->detected->mime),
-		.names = o->names, .name_count = o->name_count,
+	*r = (struct report_object){ .id = o->id,
+		.parent = o->parent,
+		.size = o->size,
+		.hash = o->hash,
+		.facts = o->facts,
+		.views = o->views,
+		.ambiguities = o->ambiguities,
+		.notes = o->notes,
+		.trail = o->trail,
+		.packing = o->packing,
+		.declared = o->declared,
+		.detected = slice_of_str(o->detected->mime),
+		.names = o->names,
+		.name_count = o->name_count,
 		.cost_us = (uint32_t)(uintptr_t)o->user };
 	if (o->hashed)
 		r->flags |= REPORT_HASHED;
+	if (o->unopened)
+		r->flags |= REPORT_UNOPENED;
 	object_place(in, o, r);
 	if (parent == NULL)
 		return;
@@ -221,7 +252,18 @@ report_fill(struct inspection *in)
 	if (r->object_count == 0 || r->objects == NULL)
 		return false;
 	for (uint32_t i = 0; i < r->object_count; i++)
-		report_add_object(in, decompose_get_object(in->decompose, i + 1), &r->objects[i]);
+		report_add_object(
+		    in, decompose_get_object(in->decompose, i + 1), &r->objects[i]);
+	r->double_count = decompose_get_double_count(in->decompose);
+	r->doubles =
+	    arena_alloc(in->inspector->arena, (r->double_count + 1) * sizeof(*r->doubles));
+	if (r->doubles == NULL)
+		return false;
+	for (uint32_t i = 0; i < r->double_count; i++) {
+		const struct object_double *x = decompose_get_double(in->decompose, i);
+
+		r->doubles[i] = (struct report_double){ x->object, x->parent, x->trail };
+	}
 	return true;
 }
 
@@ -261,7 +303,8 @@ report_send(struct inspection *in, int sock)
 static size_t
 hold_for_objects(uint64_t hold_size)
 {
-	return (size_t)(hold_size > 2 * REPORT_MAX_BYTES ? hold_size - REPORT_MAX_BYTES : hold_size);
+	return (size_t)(hold_size > 2 * REPORT_MAX_BYTES ? hold_size - REPORT_MAX_BYTES
+							 : hold_size);
 }
 
 static bool
@@ -300,17 +343,33 @@ inspect_frame(struct inspector *ins, int sock, struct frame *f)
 	if (f->type != FRAME_INSPECT || f->fd_count != INSPECT_FD_COUNT ||
 	    !inspect_request_decode(f->body, q) || q->known_size < sizeof(struct known_table))
 		return false;
-	input = region_views_get(&ins->views, q->input_id, f->fds[INSPECT_FD_INPUT], q->input_size,
-	    false);
-	in.hold = region_views_get(&ins->views, q->hold_id, f->fds[INSPECT_FD_HOLD], q->hold_size,
-	    true);
-	in.known = (const void *)region_views_get(&ins->views, q->known_id,
-	    f->fds[INSPECT_FD_KNOWN], q->known_size, false);
+	input = region_views_get(
+	    &ins->views, q->input_id, f->fds[INSPECT_FD_INPUT], q->input_size, false);
+	in.hold = region_views_get(
+	    &ins->views, q->hold_id, f->fds[INSPECT_FD_HOLD], q->hold_size, true);
+	in.known = (const void *)region_views_get(
+	    &ins->views, q->known_id, f->fds[INSPECT_FD_KNOWN], q->known_size, false);
 	frame_close_fds(f);
 	if (input == NULL || in.hold == NULL || in.known == NULL)
 		return false;
 	in.input = slice_of(input, q->input_len);
 	return inspect(ins, &in, sock);
+}
+
+/* Before the cage is closed. Without it exotic archives are unsupported, and all else goes on.
+ */
+static void
+worker_start_helper(struct inspector *ins)
+{
+	struct err e;
+
+	if (ins->seven_zip[0] == '\0')
+		return;
+	ins->helper = helper_start(ins->seven_zip, ins->config->limits.memory, ROLE_FD_LOG, &e);
+	if (ins->helper == NULL)
+		log_warn(NULL,
+		    "event=no_7zz error=\"%s\": archives that need it are unsupported", e.text);
+	helper_opener_use(ins->helper);
 }
 
 _Noreturn static void
@@ -323,6 +382,7 @@ worker_main(void *ctx, int sock, unsigned index UNUSED)
 	struct frame f;
 
 	process_step_back(false); /* looks the limit up, which the cage would not allow */
+	worker_start_helper(ins);
 	if (cage_enter(CAGE_INSPECTOR, &limits, &e) < 0) {
 		log_error(NULL, "event=cage_failed error=\"%s\"", e.text);
 		_exit(2);
@@ -342,6 +402,11 @@ worker_main(void *ctx, int sock, unsigned index UNUSED)
 		arena_free(&ins->arena);
 		if (!ok)
 			break;
+		if (ins->helper != NULL && !helper_is_there(ins->helper)) {
+			log_warn(NULL,
+			    "event=helper_lost: this worker ends, another takes its place");
+			_exit(0);
+		}
 	}
 	log_warn(NULL, "event=bad_request: this worker ends, another takes its place");
 	_exit(0);
@@ -358,9 +423,40 @@ limits_from_config(const struct config *c)
 		.held_bytes = c->limits.held_bytes,
 		.ratio = c->limits.ratio,
 		.ratio_floor_bytes = c->limits.ratio_floor,
+		.quota_min = c->limits.quota_min,
+		.quota_max = c->limits.quota_max,
+		.quota_min_factor = c->limits.quota_min_factor,
+		.quota_max_factor = c->limits.quota_max_factor,
 		.cpu_ms = c->limits.cpu_ms,
+		.wall_ms = c->limits.wall_ms,
 		.entity_readings = c->limits.entity_readings,
+		.helper_ms = c->archives.seven_zip_ms,
+		.helper_runs = c->archives.seven_zip_runs,
+		.helper_passwords = c->archives.seven_zip_passwords,
 	};
+}
+
+/* 0, or a negative errno with *e. */
+static int
+archives_load(struct inspector *ins, struct err *e)
+{
+	const struct config *c = ins->config;
+	struct err why = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < c->archives.passwords.count; i++)
+		password_list_add(
+		    &ins->passwords, slice_of_str(c->archives.passwords.items[i]));
+	for (size_t i = 0; i < c->archives.password_files.count && r == 0; i++)
+		r = password_list_load(&ins->passwords, c->archives.password_files.items[i], e);
+	zip_password_set_list(ins->passwords.words, ins->passwords.count);
+	if (!helper_find_program(
+		c->archives.seven_zip, ins->seven_zip, sizeof(ins->seven_zip), &why) &&
+	    why.code != 0)
+		log_warn(NULL,
+		    "event=no_7zz error=\"%s\": archives that need it are unsupported",
+		    why.text);
+	return r;
 }
 
 /* Everything the workers share. 0, or a negative errno with *e: then there is no tree. */
@@ -385,7 +481,7 @@ inspector_load(struct inspector *ins, struct err *e)
 		r = ins->match == NULL ? -EINVAL : 0;
 	}
 	signature_set_done(&set);
-	return r;
+	return r < 0 ? r : archives_load(ins, e);
 }
 
 static unsigned
@@ -417,16 +513,21 @@ main(int argc, char **argv)
 		tree_report_failure(ROLE_FD_CONTROL, e.text);
 		return 1;
 	}
+	process_adopt_orphans(); /* the companion of a worker that died */
 	sha256_preload();
 	charset_preload();
 	archive_preload();
-	tree = (struct tree){ .worker_name = "cordon-inspect", .workers = worker_count(ins.config),
-		.backoff_max_ms = ins.config->restart_backoff_max_ms, .version = "signatures",
+	tree = (struct tree){ .worker_name = "cordon-inspect",
+		.workers = worker_count(ins.config),
+		.backoff_max_ms = ins.config->restart_backoff_max_ms,
+		.version = "signatures",
 		.signatures = signature_match_get_count(ins.match) + ins.blocklist.count,
-		.worker_main = worker_main, .ctx = &ins };
+		.worker_main = worker_main,
+		.ctx = &ins };
 	status = tree_run(&tree, ROLE_FD_CONTROL);
 	signature_match_free(&ins.match);
 	blocklist_done(&ins.blocklist);
+	password_list_done(&ins.passwords);
 	config_unref(&role.config);
 	free(role.config_text);
 	return status;

@@ -13,11 +13,20 @@
 struct config;
 struct lookup;
 
+/* The numbers go over the control socket. */
+enum lookup_extent {
+	LOOKUP_SHORT, /* as mail that arrives: the first finding ends it */
+	LOOKUP_FULL,  /* everything there is to be found */
+	LOOKUP_LIST,  /* everything is taken apart and no scanner outside is asked: the verdict
+	               * is unscanned and means nothing */
+	LOOKUP_EXTENT_COUNT,
+};
+
 struct lookup_ops {
-	/* fd: a regular file or memfd, borrowed, read from its start. Appends one JSON object to
-	 * out. 0, or a negative errno with *e: nobody can look any more. */
-	int (*look)(struct lookup *l, struct slice path, int fd, uint32_t roles, bool full,
-	    struct buf *out, struct err *e);
+	/* fd: a regular file or memfd, borrowed, read from its start. Appends one JSON object
+	 * to out. 0, or a negative errno with *e: nobody can look any more. */
+	int (*look)(struct lookup *l, struct slice path, int fd, uint32_t roles,
+	    enum lookup_extent extent, struct buf *out, struct err *e);
 	void (*free)(struct lookup *l);
 };
 

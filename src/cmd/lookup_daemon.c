@@ -106,15 +106,15 @@ daemon_request(const char *socket_path, const char *request, struct buf *out, st
 }
 
 static int
-daemon_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool full,
-    struct buf *out, struct err *e)
+daemon_look(struct lookup *base, struct slice path, int fd, uint32_t roles,
+    enum lookup_extent extent, struct buf *out, struct err *e)
 {
 	struct lookup_daemon *l = (struct lookup_daemon *)base;
 	struct buf line;
 	int r;
 
 	buf_init(&line, 8192);
-	r = buf_printf(&line, "scan %u %d ", roles, full ? 1 : 0);
+	r = buf_printf(&line, "scan %u %d ", roles, (int)extent);
 	/* A name may hold a newline: \n, and the backslash itself doubled. */
 	for (size_t i = 0; i < path.len && r == 0; i++) {
 		if (path.ptr[i] == '\n')

@@ -213,14 +213,19 @@ spool_read(struct spool *s, int fd, struct err *e)
 }
 
 static int
-local_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool full,
-    struct buf *out, struct err *e)
+local_look(struct lookup *base, struct slice path, int fd, uint32_t roles,
+    enum lookup_extent extent, struct buf *out, struct err *e)
 {
 	struct lookup_local *l = (struct lookup_local *)base;
 	CLEANUP(spool_done) struct spool spool;
-	struct scan_job job = { .roles = roles, .name = path_get_base(path), .full = full,
-		.timeout_ms = l->config->message_timeout_ms, .done = on_done, .owner = l };
-	struct decision d;
+	struct scan_job job = { .roles = roles,
+		.name = path_get_base(path),
+		.full = extent != LOOKUP_SHORT,
+		.list_only = extent == LOOKUP_LIST,
+		.timeout_ms = l->config->message_timeout_ms,
+		.done = on_done,
+		.owner = l };
+	struct decision d = { 0 };
 	struct evidence ev;
 	struct stat st;
 	int r;
@@ -238,7 +243,8 @@ local_look(struct lookup *base, struct slice path, int fd, uint32_t roles, bool 
 	while (!l->done)
 		loop_run_once(l->loop);
 	evidence_from_job("scan", &job, &ev);
-	policy_decide(l->config, l->hostname, &ev, &d);
+	if (!job.list_only)
+		policy_decide(l->config, l->hostname, &ev, &d);
 	r = result_json_format(path, &job, &d, out);
 	scan_job_done(&job);
 	return r < 0 ? err_set(e, ENOBUFS, "the result is too long to be told") : 0;

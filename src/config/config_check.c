@@ -64,6 +64,20 @@ check_log(const char *text, struct config_value_message *m)
 }
 
 static enum config_value_result
+check_program(const char *text, bool looks_up, struct config_value_message *m)
+{
+	static const char expected[] = "auto, off, or the path of a program";
+
+	if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)
+		return CONFIG_VALUE_OK;
+	if (*text != '/')
+		return text_is(CONFIG_VALUE_BAD, m, expected, "is none of these");
+	if (!looks_up || access(text, X_OK) == 0)
+		return CONFIG_VALUE_OK;
+	return text_is(CONFIG_VALUE_BAD, m, expected, "cannot be run: %s", strerror(errno));
+}
+
+static enum config_value_result
 check_readable(const char *text, bool looks_up, struct config_value_message *m)
 {
 	static const char expected[] = "the path of a file or folder that can be read";
@@ -200,6 +214,8 @@ config_check_text(const struct config_row *row, const char *text, bool looks_up,
 		return check_template(text, "host id", m);
 	case CONFIG_CHECK_HOSTNAME:
 		return check_hostname(text, m);
+	case CONFIG_CHECK_PROGRAM:
+		return check_program(text, looks_up, m);
 	}
 	return CONFIG_VALUE_OK;
 }
@@ -255,6 +271,8 @@ whole_check_sizes(const struct whole_check *w)
 	    CONFIG_ROW_limits_memory, c->limits.memory, false);
 	whole_check_order(w, CONFIG_ROW_limits_held_bytes, c->limits.held_bytes,
 	    CONFIG_ROW_limits_output_bytes, c->limits.output_bytes, true);
+	whole_check_order(w, CONFIG_ROW_limits_quota_min_factor, c->limits.quota_min_factor,
+	    CONFIG_ROW_limits_quota_max_factor, c->limits.quota_max_factor, true);
 }
 
 static void

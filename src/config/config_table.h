@@ -35,6 +35,7 @@ enum config_check {
 	CONFIG_CHECK_HEADER_NAME,
 	CONFIG_CHECK_HEADER_VALUE,
 	CONFIG_CHECK_HOSTNAME,       /* a domain name, or empty */
+	CONFIG_CHECK_PROGRAM,        /* auto, off, or an absolute path */
 };
 
 enum config_section_id {

@@ -120,19 +120,34 @@ lha_header(const struct arj_member *m, uint8_t *out)
 static bool
 member_open(struct decompose *d, struct object *o, const struct arj_member *m)
 {
-	struct child c = { .step = m->name, .names = &m->name, .name_count = 1 };
+	static const char *const methods[] = { "store", "arj -m1", "arj -m2", "arj -m3",
+		"arj -m4" };
+	struct child c = { .step = m->name,
+		.names = &m->name,
+		.name_count = 1,
+		.packing = { .packed_bytes = m->data.len,
+		    .plain_bytes = m->plain_bytes,
+		    .method = slice_of_str(
+			m->method < ARRAY_LEN(methods) ? methods[m->method] : "") } };
 	uint8_t header[24 + NAME_MAX_BYTES];
 	struct tally tally = { 0 };
-	struct archive_job job = { .format = ARCHIVE_READ_LHA, .member = tally_member,
-		.ctx = &tally };
+	struct archive_job job = { .format = ARCHIVE_READ_LHA,
+		.member = tally_member,
+		.ctx = &tally,
+		.packing = c.packing,
+		.caller_lists = true };
 	struct archive_report report;
 
 	if (m->cut)
 		object_add_facts(o, FACT_BIT(FACT_TRUNCATED));
 	if ((m->flags & (FLAG_VOLUME | FLAG_EXTFILE)) != 0)
 		object_add_facts(o, FACT_BIT(FACT_MULTI_VOLUME));
-	if (m->data.len == 0)
-		return true;
+	if (m->data.len == 0) {
+		c.unopened = m->plain_bytes > 0;
+		if (c.unopened)
+			c.facts = FACT_BIT(m->cut ? FACT_TRUNCATED : FACT_MULTI_VOLUME);
+		return decompose_emit_empty(d, o, &c) != NULL;
+	}
 	if ((m->flags & FLAG_GARBLED) != 0)
 		c.facts = FACT_BIT(FACT_ENCRYPTED);
 	else if (m->method > 3)
@@ -141,6 +156,7 @@ member_open(struct decompose *d, struct object *o, const struct arj_member *m)
 		if (c.facts == 0 && !m->cut && crc32_z(0, m->data.ptr, m->data.len) != m->crc)
 			object_add_facts(o, FACT_BIT(FACT_CORRUPT));
 		object_add_facts(o, c.facts);
+		c.unopened = c.facts != 0;
 		return decompose_emit(d, o, &c, m->data) != NULL;
 	}
 	job.parts[0] = slice_of(header, lha_header(m, header));
@@ -148,8 +164,14 @@ member_open(struct decompose *d, struct object *o, const struct arj_member *m)
 	job.parts[2] = SLICE_LIT("\0");
 	report = archive_read_members(d, o, &job);
 	/* libarchive's own check is of a CRC-16 that ARJ does not have: only lengths count. */
-	if (tally.got != m->plain_bytes)
-		object_add_facts(o, report.facts != 0 ? report.facts : FACT_BIT(FACT_CORRUPT));
+	if (tally.got != m->plain_bytes) {
+		c.facts = report.facts != 0 ? report.facts : FACT_BIT(FACT_CORRUPT);
+		object_add_facts(o, c.facts);
+	}
+	if (tally.got == 0) {
+		c.unopened = true;
+		return decompose_emit_empty(d, o, &c) != NULL;
+	}
 	return decompose_get_budget(d)->left_objects > 0;
 }
 
@@ -168,7 +190,7 @@ archive_arj_open(struct decompose *d, struct object *o)
 
 	while (got == 1) {
 		if (!budget_has_time(decompose_get_budget(d))) {
-			object_add_facts(o, FACT_BIT(FACT_LIMIT_CPU));
+			object_add_facts(o, budget_get_time_facts(decompose_get_budget(d)));
 			return;
 		}
 		got = arj_next(o->bytes, &at, false, &m);

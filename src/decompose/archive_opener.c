@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "decompose/archive_read.h"
 #include "decompose/decompose.h"
+#include "decompose/helper_opener.h"
 #include "decompose/magic.h"
 
 #define CHAIN_MAX 32
@@ -90,14 +91,18 @@ read_tar(struct decompose *d, struct object *o)
 }
 
 /* Names in LHA archives are in the code page of the one who made them, mostly Japanese; without
- * a guess libarchive leaves the archive at the first name that is not ASCII. */
+ * a guess libarchive leaves the archive at the first name that is not ASCII. In code page 437
+ * every byte is a letter: names come out wrong, and members right. */
 static struct archive_report
 read_lha(struct decompose *d, struct object *o)
 {
+	static const char *const guesses[] = { "lha:hdrcharset=CP932", "lha:hdrcharset=CP437" };
 	struct archive_report r = read_as(d, o, ARCHIVE_READ_LHA, NULL);
 
-	if ((r.facts & FACT_BIT(FACT_CORRUPT)) != 0)
-		r = read_as(d, o, ARCHIVE_READ_LHA, "lha:hdrcharset=CP932");
+	for (size_t i = 0; i < ARRAY_LEN(guesses); i++) {
+		if ((r.facts & FACT_BIT(FACT_CORRUPT)) != 0)
+			r = read_as(d, o, ARCHIVE_READ_LHA, guesses[i]);
+	}
 	return r;
 }
 
@@ -134,6 +139,18 @@ iso_has_long_chain(struct slice b)
 	return false;
 }
 
+/* Another tree of the same image: what has no bytes was listed already. */
+static struct archive_report
+read_tree(struct decompose *d, struct object *o, const char *options)
+{
+	struct archive_job job = { .format = ARCHIVE_READ_ISO9660,
+		.bytes = o->bytes,
+		.options = options,
+		.caller_lists = true };
+
+	return archive_read_members(d, o, &job);
+}
+
 /* A disk image may hold three trees (Rock Ridge, Joliet, plain), and each system shows another.
  * All are read where the budget allows; equal files are one object. */
 static uint64_t
@@ -148,7 +165,7 @@ read_iso(struct decompose *d, struct object *o)
 	for (size_t i = first + 1; i < ARRAY_LEN(trees); i++) {
 		if (r.bytes > decompose_get_budget(d)->left_bytes / 2)
 			break;
-		other = read_as(d, o, ARCHIVE_READ_ISO9660, trees[i]);
+		other = read_tree(d, o, trees[i]);
 		if (r.facts == 0 && other.facts == 0 &&
 		    (other.members != r.members || other.bytes != r.bytes))
 			facts |= FACT_BIT(FACT_DISAGREEMENT);
@@ -158,11 +175,65 @@ read_iso(struct decompose *d, struct object *o)
 	return facts;
 }
 
+/* Members of o that were listed here and could not be opened: 7zz has given them now. Ids up to
+ * last were there before. */
+static void
+supersede_unopened(struct decompose *d, const struct object *o, uint32_t first, uint32_t last)
+{
+	for (uint32_t id = first; id <= last; id++) {
+		struct object *member = decompose_get_object(d, id);
+
+		if (member->parent == o->id && member->unopened)
+			member->facts = FACT_BIT(FACT_SUPERSEDED);
+	}
+}
+
+/* What was not read here is given to 7zz; what that reads whole is not missing any more. */
+static uint64_t
+ask_helper(struct decompose *d, struct object *o, uint64_t facts)
+{
+	static const struct {
+		const char *format; /* magic_type's */
+		enum helper_type type;
+		uint64_t worth; /* facts with which it is asked */
+	} rows[] = {
+		{ "7z",  HELPER_TYPE_7Z,  FACT_BIT(FACT_UNSUPPORTED) | FACT_BIT(FACT_ENCRYPTED) |
+			FACT_BIT(FACT_CORRUPT) },
+		{ "cab", HELPER_TYPE_CAB, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "lha", HELPER_TYPE_LZH, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "arj", HELPER_TYPE_ARJ, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "udf", HELPER_TYPE_UDF, FACT_BIT(FACT_UNSUPPORTED) },
+		{ "iso9660", HELPER_TYPE_UDF, FACT_BIT(FACT_UNSUPPORTED) }, /* the UDF tree beside it */
+		{ "xar", HELPER_TYPE_XAR, FACT_BIT(FACT_UNSUPPORTED) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint32_t last = decompose_get_object_count(d);
+		uint64_t told;
+
+		if (!magic_is(o->detected, rows[i].format) || (facts & rows[i].worth) == 0 ||
+		    !helper_opener_is_there())
+			continue;
+		told = helper_unpack(d, o, rows[i].type, rows[i].format);
+		if ((told & ~FACT_BIT(FACT_PASSWORD_FOUND)) == 0) {
+			supersede_unopened(d, o, o->id + 1, last);
+			return (facts & ~rows[i].worth) | told;
+		}
+		/* The more telling of two reasons. */
+		if ((told & FACT_BIT(FACT_UNSUPPORTED)) == 0)
+			facts &= ~FACT_BIT(FACT_UNSUPPORTED);
+		return facts | told;
+	}
+	return facts;
+}
+
 void
 archive_opener_open(struct decompose *d, struct object *o)
 {
 	unsigned set = formats_of(o);
+	uint64_t before = o->facts, facts;
 
+	o->facts = 0;
 	for (unsigned f = 0; f <= ARCHIVE_READ_RPM; f++) {
 		if ((set & 1u << f) == 0)
 			continue;
@@ -179,4 +250,7 @@ archive_opener_open(struct decompose *d, struct object *o)
 		archive_udf_open(d, o);
 	if (archive_arj_claims(o))
 		archive_arj_open(d, o);
+	facts = o->facts; /* of this opener's; ask_helper() may add to the object's own */
+	o->facts = before;
+	object_add_facts(o, ask_helper(d, o, facts));
 }

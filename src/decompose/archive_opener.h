@@ -24,7 +24,8 @@ bool archive_arj_claims(const struct object *o);
 void archive_arj_open(struct decompose *d, struct object *o);
 
 /* Programs (PE, ELF, Mach-O) in which a 7z, RAR, ZIP or cabinet begins: it is emitted, from its
- * first byte to the end of the program, as a child; fact SELF_EXTRACTING. */
+ * first byte to the end of the program, as a child; fact SELF_EXTRACTING. NSIS installers go to
+ * 7zz (helper_opener.h). */
 bool sfx_opener_claims(const struct object *o);
 void sfx_opener_open(struct decompose *d, struct object *o);
 

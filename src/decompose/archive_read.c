@@ -80,6 +80,8 @@ struct reading {
 	struct archive *a;
 	struct archive_report report;
 	uint64_t drained;
+	struct slice run; /* of the member at hand, inside o->bytes */
+	bool may_borrow;
 	size_t part; /* of job->parts, the next to be read */
 };
 
@@ -106,8 +108,8 @@ fact_of_error(struct archive *a)
 	    text_has(text, "too small"))
 		return FACT_BIT(FACT_TRUNCATED);
 	if (text_has(text, "unsupported") || text_has(text, "not supported") ||
-	    text_has(text, "unknown codec") || text_has(text, "don't support") ||
-	    text_has(text, "not yet"))
+	    text_has(text, "codec id") || text_has(text, "unknown codec") ||
+	    text_has(text, "don't support") || text_has(text, "not yet"))
 		return FACT_BIT(FACT_UNSUPPORTED);
 	return FACT_BIT(FACT_CORRUPT);
 }
@@ -192,13 +194,52 @@ member_drain(struct reading *r)
 	return false;
 }
 
+/* One member behind the other, each byte in one member at most: nothing can be had twice. */
+static bool
+format_is_sequence(enum archive_format f)
+{
+	return f == ARCHIVE_READ_TAR || f == ARCHIVE_READ_CPIO || f == ARCHIVE_READ_AR ||
+	       f == ARCHIVE_READ_WARC;
+}
+
+/* Data that libarchive hands out as it stands in the archive, which is in memory. It is not
+ * copied as long as the blocks follow one another. */
+static bool
+run_add(struct reading *r, struct slice block)
+{
+	struct slice all = r->o->bytes;
+
+	if (!r->may_borrow || block.len == 0 || block.ptr < all.ptr ||
+	    block.ptr >= all.ptr + all.len ||
+	    (r->run.len > 0 && block.ptr != r->run.ptr + r->run.len))
+		return false;
+	if (r->run.len == 0)
+		r->run.ptr = block.ptr;
+	r->run.len += block.len;
+	return true;
+}
+
+/* A block of the member, behind a hole of that many bytes. Into the run, or the open output. */
+static bool
+block_take(struct reading *r, struct slice block, uint64_t hole)
+{
+	struct slice run = r->run;
+
+	if (hole == 0 && run_add(r, block))
+		return true;
+	r->may_borrow = false; /* it is not one piece after all */
+	r->run = SLICE_NONE;
+	return decompose_output_write(r->d, run) && write_zeros(r, hole) &&
+	       decompose_output_write(r->d, block);
+}
+
 enum member_end { MEMBER_WHOLE, MEMBER_BROKEN, MEMBER_FATAL, MEMBER_LIMIT };
 
-/* The data of the current member into the open output. */
+/* The data of the current member into the run or the open output. */
 static enum member_end
 member_copy(struct reading *r)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, hole;
 
 	for (;;) {
 		const void *block;
@@ -207,64 +248,158 @@ member_copy(struct reading *r)
 		int result;
 
 		if (!budget_has_time(decompose_get_budget(r->d))) {
-			r->report.facts |= FACT_BIT(FACT_LIMIT_CPU);
+			r->report.facts |= budget_get_time_facts(decompose_get_budget(r->d));
 			return MEMBER_LIMIT;
 		}
 		result = archive_read_data_block(r->a, &block, &len, &offset);
 		if (r->job->format != ARCHIVE_READ_TAR)
 			offset = 0; /* only tar has holes; the xar reader counts on from file to file */
-		if (result == ARCHIVE_EOF) {
-			if (offset > 0 && (uint64_t)offset > at && !write_zeros(r, (uint64_t)offset - at))
-				return MEMBER_LIMIT;
-			return MEMBER_WHOLE;
-		}
+		hole = offset > 0 && (uint64_t)offset > at ? (uint64_t)offset - at : 0;
+		if (result == ARCHIVE_EOF)
+			return hole > 0 && !block_take(r, SLICE_NONE, hole) ? MEMBER_LIMIT
+									    : MEMBER_WHOLE;
 		if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {
 			r->report.facts |= fact_of_error(r->a);
 			return result == ARCHIVE_FATAL ? MEMBER_FATAL : MEMBER_BROKEN;
 		}
 		if (result == ARCHIVE_WARN)
 			r->report.facts |= fact_of_error(r->a);
-		if (offset > 0 && (uint64_t)offset > at && !write_zeros(r, (uint64_t)offset - at))
-			return MEMBER_LIMIT;
-		if (!decompose_output_write(r->d, slice_of(block, len)))
+		if (!block_take(r, slice_of(block, len), hole))
 			return MEMBER_LIMIT;
 		at = (offset > 0 ? (uint64_t)offset : at) + len;
 	}
+}
+
+/* Formats that pack nothing: what a member takes is what it has. */
+static bool
+format_only_stores(enum archive_format f)
+{
+	return format_is_sequence(f) || f == ARCHIVE_READ_ISO9660;
+}
+
+/* libarchive tells methods in the name of the format, "CAB (MSZIP)" or "lha -lh5-", and sizes
+ * of packed members not at all. */
+static struct packing
+member_packing(struct reading *r, struct archive_entry *e)
+{
+	struct packing p = r->job->packing;
+	const char *format = archive_format_name(r->a), *word;
+
+	if (p.method.len > 0 || p.packed_bytes > 0)
+		return p;
+	if (archive_entry_size_is_set(e) && archive_entry_size(e) > 0)
+		p.plain_bytes = (uint64_t)archive_entry_size(e);
+	if (format_only_stores(r->job->format)) {
+		p.packed_bytes = p.plain_bytes;
+		p.method = SLICE_LIT("store");
+	} else if (r->job->format == ARCHIVE_READ_RPM) {
+		p.method = slice_of_str(archive_filter_name(r->a, 0));
+	} else if (format != NULL && (word = strchr(format, '(')) != NULL) {
+		p.method = slice_sub(slice_of_str(word), 1, strcspn(word + 1, ")"));
+	} else if (format != NULL && (word = strrchr(format, ' ')) != NULL) {
+		p.method = slice_of_str(word + 1);
+	}
+	return p;
+}
+
+static struct child
+member_child(struct reading *r, struct archive_entry *e, const struct slice *name)
+{
+	return (struct child){ .step = name->len > 0 ? *name : SLICE_LIT("(no name)"),
+		.names = name,
+		.name_count = name->len > 0 ? 1 : 0,
+		.facts = r->job->child_facts,
+		.packing = member_packing(r, e) };
+}
+
+/* What the data of a member that ended so is, beyond what libarchive said. */
+static uint64_t
+judge_end(struct archive_entry *e, enum member_end end, uint64_t declared, uint64_t got)
+{
+	if (archive_entry_filetype(e) != AE_IFREG || end != MEMBER_WHOLE ||
+	    declared == UINT64_MAX ||
+	    got >= declared) /* folders on disk images have sizes too */
+		return 0;
+	return got == 0 ? FACT_BIT(FACT_UNSUPPORTED) : FACT_BIT(FACT_TRUNCATED);
+}
+
+/* False: the objects are used up. */
+static bool
+member_finish(struct reading *r, const struct child *c)
+{
+	if (r->run.len == 0)
+		return decompose_output_finish(r->d, c) != NULL;
+	decompose_output_drop(r->d);
+	return decompose_emit(r->d, r->o, c, r->run) != NULL;
 }
 
 /* Reads and emits the member. False: the archive is left. */
 static bool
 member_emit(struct reading *r, struct archive_entry *e, struct slice name)
 {
-	struct child c = { .step = name, .names = &name, .name_count = name.len > 0 ? 1 : 0,
-		.facts = r->job->child_facts };
-	uint64_t declared = archive_entry_size_is_set(e) ? (uint64_t)archive_entry_size(e)
-	                                                 : UINT64_MAX;
+	struct child c = member_child(r, e, &name);
+	uint64_t declared =
+	    archive_entry_size_is_set(e) ? (uint64_t)archive_entry_size(e) : UINT64_MAX;
+	uint64_t facts_before = r->report.facts, got;
 	enum member_end end;
-	uint64_t got;
 	bool on = true;
 
-	if (name.len == 0)
-		c.step = SLICE_LIT("(no name)");
+	r->report.facts = 0; /* of this member, for now */
+	r->run = SLICE_NONE;
+	r->may_borrow = format_is_sequence(r->job->format) && r->job->bytes.len > 0;
 	decompose_output_begin(r->d, r->o, r->o->bytes.len);
 	end = member_copy(r);
-	got = decompose_output_get(r->d).len;
+	got = decompose_output_get(r->d).len + r->run.len;
 	r->report.bytes += got;
-	if (got == 0) {
+	r->report.facts |= judge_end(e, end, declared, got) | decompose_output_get_facts(r->d);
+	if (!r->job->caller_lists)
+		c.facts |= r->report.facts; /* else the caller may know better */
+	if (got > 0) {
+		r->report.members++;
+		on = member_finish(r, &c);
+	} else if (r->job->caller_lists || archive_entry_filetype(e) != AE_IFREG) {
 		decompose_output_drop(r->d);
 	} else {
-		r->report.members++;
-		on = decompose_output_finish(r->d, &c) != NULL;
+		on = decompose_output_give_up(r->d, &c) != NULL;
 	}
+	r->report.facts |= facts_before;
 	if (archive_entry_filetype(e) != AE_IFREG)
-		declared = UINT64_MAX; /* folders on disk images have sizes too */
-	if (end == MEMBER_WHOLE && declared != UINT64_MAX && got < declared)
-		r->report.facts |= got == 0 ? FACT_BIT(FACT_UNSUPPORTED) : FACT_BIT(FACT_TRUNCATED);
+		declared = UINT64_MAX;
 	if (r->job->member != NULL)
 		r->job->member(r->job->ctx, name, declared, got);
 	if (end == MEMBER_LIMIT)
 		return on && member_drain(r);
 	return on && end != MEMBER_FATAL;
+}
+
+/* The member has a name and no password for us. */
+static void
+member_list_encrypted(struct reading *r, struct archive_entry *e)
+{
+	struct slice name = member_name(r, e);
+	struct child c = member_child(r, e, &name);
+
+	c.facts |= FACT_BIT(FACT_ENCRYPTED);
+	c.unopened = true;
+	if (!r->job->caller_lists)
+		(void)decompose_emit_empty(r->d, r->o, &c);
+	if (r->job->member != NULL)
+		r->job->member(r->job->ctx, name, UINT64_MAX, 0);
+}
+
+/* Empty files are members; folders and links are not. False: the objects are used up. */
+static bool
+member_list_empty(struct reading *r, struct archive_entry *e)
+{
+	struct slice name;
+	struct child c;
+
+	if (archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e) != NULL ||
+	    r->job->caller_lists)
+		return true;
+	name = member_name(r, e);
+	c = member_child(r, e, &name);
+	return decompose_emit_empty(r->d, r->o, &c) != NULL;
 }
 
 static la_ssize_t
@@ -313,13 +448,12 @@ member_next(struct reading *r)
 	if (archive_entry_is_encrypted(e)) {
 		r->report.facts |= FACT_BIT(FACT_ENCRYPTED);
 		if (r->job->passphrase == NULL) {
-			if (r->job->member != NULL)
-				r->job->member(r->job->ctx, member_name(r, e), UINT64_MAX, 0);
+			member_list_encrypted(r, e);
 			return true;
 		}
 	}
 	if (archive_entry_size_is_set(e) && archive_entry_size(e) == 0)
-		return true; /* folders, links, empty files */
+		return member_list_empty(r, e);
 	if (archive_entry_filetype(e) != AE_IFREG && !archive_entry_size_is_set(e))
 		return true;
 	return member_emit(r, e, member_name(r, e));
@@ -346,7 +480,7 @@ reading_run(struct reading *r)
 		if (!member_next(r))
 			return;
 	}
-	r->report.facts |= FACT_BIT(FACT_LIMIT_CPU);
+	r->report.facts |= budget_get_time_facts(decompose_get_budget(r->d));
 }
 
 struct archive_report

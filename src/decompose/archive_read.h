@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "decompose/object.h"
 
 struct decompose;
-struct object;
 
 enum archive_format {
 	ARCHIVE_READ_TAR,
@@ -30,11 +30,13 @@ enum archive_format {
 /* One reading. All but bytes and format may be zero. */
 struct archive_job {
 	enum archive_format format;
-	struct slice bytes;      /* from the archive's first byte */
-	struct slice parts[4];   /* or, when bytes is empty: the archive in pieces */
-	const char *options;     /* libarchive's, "!joliet"; NULL: none */
-	const char *passphrase;  /* NULL: none */
-	uint64_t child_facts;    /* for every member emitted */
+	struct slice bytes;     /* from the archive's first byte */
+	struct slice parts[4];  /* or, when bytes is empty: the archive in pieces */
+	const char *options;    /* libarchive's, "!joliet"; NULL: none */
+	const char *passphrase; /* NULL: none */
+	uint64_t child_facts;   /* for every member emitted */
+	struct packing packing; /* of the one member that the bytes are; zeros: find out */
+	bool caller_lists;      /* members that give no bytes: the caller emits them */
 	/* Called for each member with its name and declared size (UINT64_MAX: not told) and the
 	 * bytes got, after its data was read. */
 	void (*member)(void *ctx, struct slice name, uint64_t declared, uint64_t got);
@@ -48,10 +50,11 @@ struct archive_report {
 	uint64_t bytes;   /* of content that were read */
 };
 
-/* Emits every member with content as a child of o. The facts are not added to o: the caller
- * may know better. Bounded by the budget; memory that libarchive asks for comes from malloc. */
-struct archive_report archive_read_members(struct decompose *d, struct object *o,
-    const struct archive_job *job);
+/* Emits every member with content as a child of o; one that gives no bytes as unopened, with
+ * the reason. The facts are not added to o: the caller may know better. Bounded by the budget;
+ * memory that libarchive asks for comes from malloc. */
+struct archive_report archive_read_members(
+    struct decompose *d, struct object *o, const struct archive_job *job);
 
 /* Must be called once before a cage is closed: loads the UTF-8 locale and the converters that
  * names in archives need. Without it such names are kept as they are found. */

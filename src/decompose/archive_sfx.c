@@ -5,6 +5,7 @@
 #include "base/macros.h"
 #include "decompose/archive_opener.h"
 #include "decompose/decompose.h"
+#include "decompose/helper_opener.h"
 #include "decompose/magic.h"
 
 #define FOUND_MAX 16 /* in one program; a mark inside an archive is found again and again */
@@ -24,7 +25,7 @@ is_cab(struct slice b)
 {
 	/* size of the cabinet and offset of its first file fit; version 1.3 */
 	return b.len >= 36 && get_le(b, 8, 4) >= 36 && get_le(b, 8, 4) <= b.len &&
-	    get_le(b, 16, 4) < get_le(b, 8, 4) && get_le(b, 24, 2) == 0x0103;
+	       get_le(b, 16, 4) < get_le(b, 8, 4) && get_le(b, 24, 2) == 0x0103;
 }
 
 static bool
@@ -33,7 +34,7 @@ is_zip(struct slice b)
 	uint32_t name_len = get_le(b, 26, 2);
 
 	return b.len >= 30 + name_len && name_len > 0 && name_len < 1024 &&
-	    get_le(b, 4, 2) <= 63 && get_le(b, 8, 2) < 100;
+	       get_le(b, 4, 2) <= 63 && get_le(b, 8, 2) < 100;
 }
 
 static bool
@@ -63,14 +64,32 @@ static const struct {
 bool
 sfx_opener_claims(const struct object *o)
 {
-	return (o->roles & ROLE_LEAF) != 0 && (magic_is(o->detected, "pe") ||
-	    magic_is(o->detected, "mz") || magic_is(o->detected, "elf") ||
-	    magic_is(o->detected, "macho"));
+	return (o->roles & ROLE_LEAF) != 0 &&
+	       (magic_is(o->detected, "pe") || magic_is(o->detected, "mz") ||
+		   magic_is(o->detected, "elf") || magic_is(o->detected, "macho"));
+}
+
+/* NSIS installers: a header at a multiple of 512 bytes, its mark 4 bytes in. */
+static bool
+is_nsis(const struct object *o)
+{
+	static const char mark[] = "\xef\xbe\xad\xdeNullsoftInst";
+	size_t at = 0;
+
+	while ((at = slice_find(o->bytes, slice_of(mark, sizeof(mark) - 1), at)) != SIZE_MAX) {
+		if (at % 512 == 4)
+			return true;
+		at++;
+	}
+	return false;
 }
 
 void
 sfx_opener_open(struct decompose *d, struct object *o)
 {
+	if (magic_is(o->detected, "pe") && is_nsis(o))
+		object_add_facts(o, FACT_BIT(FACT_SELF_EXTRACTING) |
+					helper_unpack(d, o, HELPER_TYPE_NSIS, "nsis"));
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
 		struct slice mark = slice_of(marks[i].mark, marks[i].len);
 		size_t at = 0, found = 0;

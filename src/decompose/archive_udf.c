@@ -190,7 +190,12 @@ file_copy(struct udf *u, const struct extents *e)
 static void
 file_emit(struct udf *u, const struct extents *e, struct slice name)
 {
-	struct child c = { .step = name, .names = &name, .name_count = 1 };
+	struct child c = { .step = name,
+		.names = &name,
+		.name_count = 1,
+		.packing = { .packed_bytes = e->bytes,
+		    .plain_bytes = e->bytes,
+		    .method = SLICE_LIT("store") } };
 
 	if (e->bytes == 0)
 		return;
@@ -203,7 +208,7 @@ file_emit(struct udf *u, const struct extents *e, struct slice name)
 	decompose_output_begin(u->d, u->o, u->image.len);
 	u->stop = !file_copy(u, e);
 	if (decompose_output_get(u->d).len == 0)
-		decompose_output_drop(u->d);
+		(void)decompose_output_give_up(u->d, &c);
 	else if (decompose_output_finish(u->d, &c) == NULL)
 		u->stop = true;
 }
@@ -251,9 +256,11 @@ folder_walk(struct udf *u, struct slice entries)
 		if (!has_tag(s, TAG_NAME))
 			break;
 		at += MIN_OF((38 + use + name_len + 3) & ~(size_t)3, entries.len - at);
-		if (++u->entries > ENTRIES_MAX || !budget_has_time(decompose_get_budget(u->d))) {
-			u->facts |= u->entries > ENTRIES_MAX ? FACT_BIT(FACT_LIMIT_OBJECTS)
-			                                     : FACT_BIT(FACT_LIMIT_CPU);
+		if (++u->entries > ENTRIES_MAX ||
+		    !budget_has_time(decompose_get_budget(u->d))) {
+			u->facts |= u->entries > ENTRIES_MAX
+					? FACT_BIT(FACT_LIMIT_OBJECTS)
+					: budget_get_time_facts(decompose_get_budget(u->d));
 			u->stop = true;
 			break;
 		}

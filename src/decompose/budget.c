@@ -6,6 +6,7 @@
 #include "decompose/object.h"
 
 #define TICKS_PER_CLOCK_READ 64
+#define TICK_BYTES           16384 /* hashing and matching are fast; a clock costs what a few KB cost */
 
 struct limits
 limits_get_default(void)
@@ -20,18 +21,45 @@ limits_get_default(void)
 		.ratio_floor_bytes = UINT64_C(32) << 20,
 		.cpu_ms = 20000,
 		.entity_readings = 5000,
+		.helper_ms = 30000,
+		.helper_runs = 60,
+		.helper_passwords = 25,
 	};
 }
 
+static uint64_t
+multiply_capped(uint64_t a, uint64_t b)
+{
+	uint64_t product;
+
+	return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+uint64_t
+budget_get_quota(const struct limits *l, uint64_t input_bytes)
+{
+	uint64_t least = multiply_capped(input_bytes, l->quota_min_factor);
+	uint64_t most = multiply_capped(input_bytes, l->quota_max_factor);
+
+	if (l->quota_max == 0)
+		return UINT64_MAX;
+	return MAX_OF(MAX_OF(l->quota_min, least), MIN_OF(l->quota_max, most));
+}
+
 void
-budget_init(struct budget *b, const struct limits *l)
+budget_init(struct budget *b, const struct limits *l, uint64_t input_bytes)
 {
 	*b = (struct budget){
 		.limits = *l,
 		.left_objects = l->objects,
 		.left_bytes = l->output_bytes,
+		.left_quota = budget_get_quota(l, input_bytes),
 		.left_entity_readings = l->entity_readings,
+		.left_helper_ms = l->helper_ms,
+		.left_helper_runs = l->helper_runs,
 		.cpu_deadline_us = clock_cpu_us() + (int64_t)l->cpu_ms * 1000,
+		.wall_deadline_us =
+		    l->wall_ms == 0 ? INT64_MAX : clock_now_us() + (int64_t)l->wall_ms * 1000,
 		.ticks = TICKS_PER_CLOCK_READ,
 	};
 }
@@ -43,21 +71,28 @@ budget_refuse(struct budget *b, enum fact f)
 	return false;
 }
 
+uint64_t
+budget_get_left_bytes(const struct budget *b, int *ret_fact)
+{
+	*ret_fact = b->left_quota < b->left_bytes ? FACT_LIMIT_QUOTA : FACT_LIMIT_BYTES;
+	return MIN_OF(b->left_quota, b->left_bytes);
+}
+
 bool
 budget_take_bytes(struct budget *b, uint64_t want, uint64_t output_before, uint64_t input_bytes,
     int *ret_fact)
 {
 	uint64_t output = output_before + want;
 
-	*ret_fact = FACT_LIMIT_BYTES;
-	if (want > b->left_bytes)
-		return budget_refuse(b, FACT_LIMIT_BYTES);
+	if (want > budget_get_left_bytes(b, ret_fact))
+		return budget_refuse(b, (enum fact) * ret_fact);
 	if (output > b->limits.ratio_floor_bytes &&
 	    output / MAX_OF(input_bytes, (uint64_t)1) >= b->limits.ratio) {
 		*ret_fact = FACT_LIMIT_RATIO;
 		return budget_refuse(b, FACT_LIMIT_RATIO);
 	}
 	b->left_bytes -= want;
+	b->left_quota -= b->left_quota == UINT64_MAX ? 0 : want;
 	return true;
 }
 
@@ -87,8 +122,29 @@ budget_has_time(struct budget *b)
 	if (--b->ticks > 0)
 		return true;
 	b->ticks = TICKS_PER_CLOCK_READ;
-	if (clock_cpu_us() < b->cpu_deadline_us)
-		return true;
-	b->out_of_time = true;
-	return budget_refuse(b, FACT_LIMIT_CPU);
+	if (clock_cpu_us() >= b->cpu_deadline_us) {
+		b->out_of_time = true;
+		return budget_refuse(b, FACT_LIMIT_CPU);
+	}
+	if (clock_now_us() >= b->wall_deadline_us) {
+		b->out_of_time = true;
+		return budget_refuse(b, FACT_LIMIT_WALL);
+	}
+	return true;
+}
+
+void
+budget_add_work(struct budget *b, uint64_t bytes)
+{
+	uint64_t ticks = bytes / TICK_BYTES;
+
+	b->ticks = ticks >= b->ticks ? 1 : b->ticks - (uint32_t)ticks;
+}
+
+uint64_t
+budget_get_time_facts(const struct budget *b)
+{
+	uint64_t facts = b->facts & (FACT_BIT(FACT_LIMIT_CPU) | FACT_BIT(FACT_LIMIT_WALL));
+
+	return facts != 0 ? facts : FACT_BIT(FACT_LIMIT_CPU);
 }

@@ -13,8 +13,15 @@ struct limits {
 	uint64_t held_bytes;    /* decoded bytes kept at one time */
 	uint32_t ratio;         /* one object's output bytes per input byte ... */
 	uint64_t ratio_floor_bytes; /* ... once its output passed this many bytes */
-	uint32_t cpu_ms;        /* CPU time for the whole message */
+	uint64_t quota_min;         /* bytes; see budget_get_quota() */
+	uint64_t quota_max;         /* 0: no quota */
+	uint32_t quota_min_factor, quota_max_factor;
+	uint32_t cpu_ms;          /* CPU time for the whole message */
+	uint32_t wall_ms;         /* wall-clock time for it; 0: no limit here */
 	uint32_t entity_readings; /* readings of MIME entities in all */
+	uint32_t helper_ms;     /* wall-clock time of 7zz for the whole message */
+	uint32_t helper_runs;   /* runs of it */
+	uint32_t helper_passwords; /* passwords tried with it, for each archive */
 };
 
 /* The defaults, as configured when nothing is configured. */
@@ -24,22 +31,36 @@ struct budget {
 	struct limits limits;
 	uint32_t left_objects;
 	uint64_t left_bytes;
+	uint64_t left_quota; /* UINT64_MAX when there is none */
 	uint32_t left_entity_readings;
-	int64_t cpu_deadline_us; /* against clock_cpu_us() */
-	uint32_t ticks;          /* calls of budget_has_time() until the clock is read */
+	uint32_t left_helper_ms, left_helper_runs;
+	int64_t cpu_deadline_us;  /* against clock_cpu_us() */
+	int64_t wall_deadline_us; /* against clock_now_us() */
+	uint32_t ticks;           /* calls of budget_has_time() until the clocks are read */
 	bool out_of_time;
 	uint64_t facts;          /* FACT_BIT()s of the limits that were met */
 };
 
-void budget_init(struct budget *b, const struct limits *l);
+/* The decoded bytes that a message of input_bytes may have when it is measured by its size:
+ *   max(quota_min, input * quota_min_factor, min(quota_max, input * quota_max_factor))
+ * UINT64_MAX without quota_max. Source: amavis, MIN_EXPANSION_QUOTA and so on. */
+uint64_t budget_get_quota(const struct limits *l, uint64_t input_bytes);
+void budget_init(struct budget *b, const struct limits *l, uint64_t input_bytes);
 /* Pay for want bytes of output of an object that has given output_before bytes so far out of
  * input_bytes. False: used up, *ret_fact (enum fact) names the limit, nothing was paid. */
 bool budget_take_bytes(struct budget *b, uint64_t want, uint64_t output_before,
     uint64_t input_bytes, int *ret_fact);
 bool budget_take_object(struct budget *b);
 bool budget_take_entity_reading(struct budget *b);
-/* False once the CPU time is spent. Cheap: the clock is read on one call in 64. Call it in
- * every loop whose length a mail decides, about once per kilobyte of work. */
+/* Decoded bytes that are left, whatever limits them; *ret_fact (enum fact) tells what does. */
+uint64_t budget_get_left_bytes(const struct budget *b, int *ret_fact);
+/* False once the CPU time or the wall-clock time is spent. Cheap: the clocks are read on one
+ * call in 64. Call it in every loop whose length a mail decides, about once per kilobyte of
+ * work. */
 bool budget_has_time(struct budget *b);
+/* Work on so many bytes in one go, such as hashing them: the clocks are read the sooner. */
+void budget_add_work(struct budget *b, uint64_t bytes);
+/* Which of the two was spent, as FACT_BIT(): for the object that was being worked on. */
+uint64_t budget_get_time_facts(const struct budget *b);
 
 #endif

@@ -12,7 +12,7 @@
 #include "decompose/trail.h"
 
 #define ARENA_MAX_BYTES (UINT64_C(256) << 20)
-#define OUTPUT_WANT_MAX (UINT64_C(64) << 20)
+#define OUTPUT_WANT_MAX  (UINT64_C(256) << 20)
 #define HOLD_ALIGN 64
 #define TABLE_FIRST_SIZE 256
 
@@ -42,10 +42,12 @@ struct decompose {
 	uint32_t table_size;
 	struct work *work;
 	size_t work_count, work_cap;
+	struct object_doubles doubles;
 	struct { /* the output in progress */
 		bool open;
 		struct object *parent;
 		uint64_t input_bytes;
+		uint64_t facts; /* of limits that it met */
 		size_t start, len, reserved;
 	} output;
 };
@@ -74,6 +76,7 @@ decompose_free(struct decompose **address)
 	free(d->entries);
 	free(d->table);
 	free(d->work);
+	object_doubles_done(&d->doubles);
 	free(d);
 	*address = NULL;
 }
@@ -91,6 +94,7 @@ decompose_reset(struct decompose *d)
 	}
 	d->entry_count = 0;
 	d->work_count = 0;
+	d->doubles.count = 0;
 	d->hold_used = d->keep_floor = 0;
 	memset(&d->output, 0, sizeof(d->output));
 }
@@ -128,7 +132,8 @@ table_grow(struct decompose *d)
 	for (uint32_t id = 1; id <= d->entry_count; id++) {
 		const struct object *o = &d->entries[id - 1]->object;
 
-		*table_find(d, &o->hash, o->size) = id;
+		if (!o->lone)
+			*table_find(d, &o->hash, o->size) = id;
 	}
 	return true;
 }
@@ -259,6 +264,9 @@ object_describe(struct decompose *d, struct object *o, struct object *parent,
 	o->declared = declared_copy(d, c->declared);
 	o->trail = trail_join(d->arena, parent == NULL ? SLICE_NONE : parent->trail, c->step);
 	o->detected = magic_detect(bytes);
+	o->unopened = c->unopened;
+	o->packing = c->packing;
+	o->packing.method = arena_copy(d->arena, c->packing.method);
 }
 
 /* What every reading adds to an object, be it new or known. */
@@ -305,6 +313,27 @@ object_queue(struct decompose *d, struct entry *e)
 	return needed;
 }
 
+/* Notes the place, but for readings of one mail and for one member met twice. */
+static void
+double_note(struct decompose *d, const struct object *o, const struct object *parent,
+    const struct child *c)
+{
+	bool known = parent->id == o->parent && c->name_count > 0;
+
+	for (size_t i = 0; i < c->name_count && known; i++) {
+		known = false;
+		for (uint32_t k = 0; k < o->name_count && !known; k++)
+			known = slice_eq(o->names[k], c->names[i]);
+	}
+	if (known || (parent->roles & ROLE_ENTITY) != 0)
+		return;
+	object_doubles_add(&d->doubles,
+	    &(struct object_double){ .object = o->id,
+		.parent = parent->id,
+		.trail = trail_join(d->arena, parent->trail, c->step) },
+	    d->budget.limits.objects);
+}
+
 /* Known bytes in a new reading: maybe a role or a name that somebody claims who has not had
  * them. The bytes of the older reading may be gone by now, so the new ones are taken, unless
  * somebody outside reads the old ones or an opener has them in hand. */
@@ -332,6 +361,26 @@ object_meet_again(struct decompose *d, struct entry *e, const struct child *c,
 	return o;
 }
 
+struct object *
+decompose_emit_empty(struct decompose *d, struct object *parent, const struct child *c)
+{
+	struct entry *e;
+
+	if (!budget_has_time(&d->budget)) {
+		object_add_facts(parent, budget_get_time_facts(&d->budget));
+		return NULL;
+	}
+	if (!budget_take_object(&d->budget) || (e = entry_new(d)) == NULL) {
+		limit_met(d, parent, FACT_LIMIT_OBJECTS);
+		return NULL;
+	}
+	e->object.lone = e->object.kept = true;
+	object_describe(d, &e->object, parent, c, SLICE_NONE);
+	object_add_reading(d, &e->object, c);
+	(void)d->hook->seen(d->hook->ctx, &e->object);
+	return &e->object;
+}
+
 static struct object *
 emit_bytes(struct decompose *d, struct object *parent, const struct child *c,
     struct slice bytes, bool borrowed, bool *ret_needed)
@@ -341,9 +390,14 @@ emit_bytes(struct decompose *d, struct object *parent, const struct child *c,
 	uint32_t *place = table_find(d, &hash, bytes.len);
 	struct entry *e;
 
+	budget_add_work(&d->budget, bytes.len);
 	*ret_needed = false;
-	if (*place != 0)
-		return object_meet_again(d, d->entries[*place - 1], c, bytes, borrowed, ret_needed);
+	if (*place != 0) {
+		if (parent != NULL)
+			double_note(d, &d->entries[*place - 1]->object, parent, c);
+		return object_meet_again(
+		    d, d->entries[*place - 1], c, bytes, borrowed, ret_needed);
+	}
 	if (!budget_take_object(&d->budget) || (e = entry_new(d)) == NULL) {
 		if (parent != NULL)
 			limit_met(d, parent, FACT_LIMIT_OBJECTS);
@@ -372,7 +426,7 @@ decompose_emit(struct decompose *d, struct object *parent, const struct child *c
 	bool needed;
 
 	if (!budget_has_time(&d->budget)) {
-		limit_met(d, parent, FACT_LIMIT_CPU);
+		object_add_facts(parent, budget_get_time_facts(&d->budget));
 		return NULL;
 	}
 	return emit_bytes(d, parent, c, bytes, true, &needed);
@@ -387,6 +441,21 @@ decompose_output_begin(struct decompose *d, struct object *parent, uint64_t inpu
 	d->output.input_bytes = input_bytes;
 	d->output.start = (d->hold_used + HOLD_ALIGN - 1) & ~(size_t)(HOLD_ALIGN - 1);
 	d->output.len = d->output.reserved = 0;
+	d->output.facts = 0;
+}
+
+static void
+output_limit_met(struct decompose *d, enum fact f)
+{
+	d->output.facts |= FACT_BIT(f);
+	limit_met(d, d->output.parent, f);
+}
+
+static void
+output_limit_met_time(struct decompose *d)
+{
+	d->output.facts |= budget_get_time_facts(&d->budget);
+	object_add_facts(d->output.parent, budget_get_time_facts(&d->budget));
 }
 
 uint8_t *
@@ -394,21 +463,24 @@ decompose_output_reserve(struct decompose *d, size_t want, size_t *ret_room)
 {
 	size_t end = d->output.start + d->output.len;
 	size_t room = end < d->hold_size ? d->hold_size - end : 0;
-	uint64_t left = MIN_OF(d->budget.left_bytes, d->budget.limits.held_bytes);
+	int fact;
+	uint64_t left = budget_get_left_bytes(&d->budget, &fact);
 
 	ASSERT(d->output.open && want > 0 && want <= OUTPUT_WANT_MAX);
 	if (d->output.len >= d->budget.limits.held_bytes)
-		left = 0;
-	room = MIN_OF(room, want);
+		room = 0;
+	room = (size_t)MIN_OF((uint64_t)MIN_OF(room, want), d->budget.limits.held_bytes);
+	if (room == 0 && left > 0)
+		fact = FACT_LIMIT_HELD;
 	room = (size_t)MIN_OF((uint64_t)room, left);
 	d->output.reserved = room;
 	*ret_room = room;
 	if (room == 0) {
-		limit_met(d, d->output.parent, FACT_LIMIT_BYTES);
+		output_limit_met(d, (enum fact)fact);
 		return NULL;
 	}
 	if (!budget_has_time(&d->budget)) {
-		limit_met(d, d->output.parent, FACT_LIMIT_CPU);
+		output_limit_met_time(d);
 		return NULL;
 	}
 	return d->hold + end;
@@ -421,7 +493,7 @@ decompose_output_commit(struct decompose *d, size_t n)
 
 	ASSERT(d->output.open && n <= d->output.reserved);
 	if (!budget_take_bytes(&d->budget, n, d->output.len, d->output.input_bytes, &fact)) {
-		limit_met(d, d->output.parent, (enum fact)fact);
+		output_limit_met(d, (enum fact)fact);
 		return false;
 	}
 	d->output.len += n;
@@ -453,20 +525,40 @@ decompose_output_get(const struct decompose *d)
 	return slice_of(d->hold + d->output.start, d->output.len);
 }
 
+uint64_t
+decompose_output_get_facts(const struct decompose *d)
+{
+	ASSERT(d->output.open);
+	return d->output.facts;
+}
+
 struct object *
 decompose_output_finish(struct decompose *d, const struct child *c)
 {
 	struct slice bytes = decompose_output_get(d);
 	struct object *parent = d->output.parent, *o;
+	struct child cut = *c;
 	size_t before = d->hold_used;
 	bool needed;
 
+	cut.facts |= d->output.facts;
 	d->output.open = false;
 	d->hold_used = d->output.start + d->output.len;
-	o = emit_bytes(d, parent, c, bytes, false, &needed);
+	o = emit_bytes(d, parent, &cut, bytes, false, &needed);
 	if (!needed)
 		d->hold_used = before;
 	return o;
+}
+
+struct object *
+decompose_output_give_up(struct decompose *d, const struct child *c)
+{
+	struct child empty = *c;
+
+	empty.facts |= d->output.facts;
+	empty.unopened = empty.facts != 0;
+	decompose_output_drop(d);
+	return decompose_emit_empty(d, d->output.parent, &empty);
 }
 
 void
@@ -483,7 +575,7 @@ object_open(struct decompose *d, struct object *o)
 		if ((o->opened & (1u << i)) != 0 || !object_is_claimed(o, &openers[i]))
 			continue;
 		if (!budget_has_time(&d->budget)) {
-			limit_met(d, o, FACT_LIMIT_CPU);
+			object_add_facts(o, budget_get_time_facts(&d->budget));
 			return;
 		}
 		o->opened |= 1u << i;
@@ -521,6 +613,40 @@ work_next(struct decompose *d)
 	w.entry->opening = false;
 }
 
+/* Containers that hold the same bytes again and again are small for us, who look once, and a
+ * bomb for the next in line. */
+static void
+bombs_judge(struct decompose *d)
+{
+	const struct limits *l = &d->budget.limits;
+	uint32_t count = d->entry_count;
+	uint64_t *sizes, *expanded, *scratch;
+	uint32_t *parents;
+
+	if (d->doubles.count == 0)
+		return;
+	sizes = arena_alloc(d->arena, (count + 1) * sizeof(*sizes));
+	expanded = arena_alloc(d->arena, (count + 1) * sizeof(*expanded));
+	scratch = arena_alloc(d->arena, (count + 1) * sizeof(*scratch));
+	parents = arena_alloc(d->arena, (count + 1) * sizeof(*parents));
+	if (sizes == NULL || expanded == NULL || scratch == NULL || parents == NULL) {
+		limit_met(d, &d->entries[0]->object, FACT_LIMIT_HELD);
+		return;
+	}
+	for (uint32_t id = 1; id <= count; id++) {
+		sizes[id] = d->entries[id - 1]->object.size;
+		parents[id] = d->entries[id - 1]->object.parent;
+	}
+	object_doubles_expand(&d->doubles, count, sizes, parents, l->depth, scratch, expanded);
+	for (uint32_t i = 0; i < d->doubles.count; i++) {
+		struct object *o = &d->entries[d->doubles.items[i].parent - 1]->object;
+
+		if (expanded[o->id] > l->output_bytes &&
+		    expanded[o->id] / MAX_OF(o->size, UINT64_C(1)) >= l->ratio)
+			limit_met(d, o, FACT_LIMIT_RATIO);
+	}
+}
+
 void
 decompose_run(struct decompose *d, struct slice bytes, uint32_t role, struct slice name,
     const struct limits *l, const struct decompose_hook *hook)
@@ -529,11 +655,25 @@ decompose_run(struct decompose *d, struct slice bytes, uint32_t role, struct sli
 	bool needed;
 
 	decompose_reset(d);
-	budget_init(&d->budget, l);
+	budget_init(&d->budget, l, bytes.len);
 	d->hook = hook;
 	(void)emit_bytes(d, NULL, &c, bytes, true, &needed);
 	while (d->work_count > 0)
 		work_next(d);
+	bombs_judge(d);
+}
+
+uint32_t
+decompose_get_double_count(const struct decompose *d)
+{
+	return d->doubles.count;
+}
+
+const struct object_double *
+decompose_get_double(const struct decompose *d, uint32_t i)
+{
+	ASSERT(i < d->doubles.count);
+	return &d->doubles.items[i];
 }
 
 uint32_t

@@ -12,6 +12,7 @@
 #include "base/slice.h"
 #include "decompose/budget.h"
 #include "decompose/object.h"
+#include "decompose/object_double.h"
 
 struct arena;
 struct decompose;
@@ -42,6 +43,9 @@ void decompose_run(struct decompose *d, struct slice bytes, uint32_t role, struc
 uint32_t decompose_get_object_count(const struct decompose *d);
 /* id from 1 to the count. */
 struct object *decompose_get_object(struct decompose *d, uint32_t id);
+/* Places outside of mails where bytes were met that are an object already. */
+uint32_t decompose_get_double_count(const struct decompose *d);
+const struct object_double *decompose_get_double(const struct decompose *d, uint32_t i);
 /* Facts of the message as a whole: limits that were met anywhere. */
 uint64_t decompose_get_facts(const struct decompose *d);
 
@@ -64,7 +68,9 @@ struct child {
 	struct slice declared; /* media type, any case, or empty */
 	const struct slice *names;
 	size_t name_count;
-	uint32_t roles;        /* 0 means ROLE_LEAF */
+	uint32_t roles; /* 0 means ROLE_LEAF */
+	bool unopened;  /* it could not be unpacked: facts say why */
+	struct packing packing;
 	uint64_t facts, views, ambiguities, notes;
 };
 
@@ -78,21 +84,32 @@ void object_add_facts(struct object *o, uint64_t facts); /* FACT_BIT()s */
 struct object *decompose_emit(struct decompose *d, struct object *parent,
     const struct child *c, struct slice bytes);
 
+/* Emits a member without bytes, because it is empty or could not be unpacked. It is an object
+ * of its own: not one with others that have none. NULL as above. */
+struct object *decompose_emit_empty(
+    struct decompose *d, struct object *parent, const struct child *c);
+
 /* Emits bytes made on the way. One output at a time:
  *   begin, any number of reserve+commit or write, then finish (emits) or drop.
  * reserve  room for at least 1 and at most want bytes; *ret_room tells how many (it may be less
  *          than want near a limit); NULL when a limit is met (the parent carries the fact);
- *          want is at most 64 MB
+ *          want is at most 256 MB
  * commit   n of the reserved bytes were filled; they are paid for here
  * write    reserve + copy + commit; false when a limit is met (what fits was written)
  * finish   like decompose_emit(). An empty output is emitted too: drop it when it means nothing.
- * get      what was written so far, contiguous; valid until finish or drop */
+ *          A limit that cut the output is a fact of the child as well as of the parent
+ * give_up  nothing came out: drops the output and emits the child without bytes, as unopened
+ *          when it has a fact or a limit was met
+ * get      what was written so far, contiguous; valid until finish or drop
+ * get_facts  the limits that cut the output that is open */
 void decompose_output_begin(struct decompose *d, struct object *parent, uint64_t input_bytes);
 uint8_t *decompose_output_reserve(struct decompose *d, size_t want, size_t *ret_room);
 bool decompose_output_commit(struct decompose *d, size_t n);
 bool decompose_output_write(struct decompose *d, struct slice s);
 struct slice decompose_output_get(const struct decompose *d);
+uint64_t decompose_output_get_facts(const struct decompose *d);
 struct object *decompose_output_finish(struct decompose *d, const struct child *c);
+struct object *decompose_output_give_up(struct decompose *d, const struct child *c);
 void decompose_output_drop(struct decompose *d);
 
 #endif

@@ -17,6 +17,8 @@
 /* True when in begins with a stream of exactly out_len plain bytes: they are in out, and
  * *ret_used tells the length of the stream. False: nothing is promised about out. */
 bool deflate_whole(struct slice in, uint8_t *out, size_t out_len, size_t *ret_used);
+/* The same for one gzip member (RFC 1952), header and trailer included, which are checked. */
+bool deflate_whole_gzip(struct slice in, uint8_t *out, size_t out_len, size_t *ret_used);
 /* CRC-32 as ZIP and gzip have it. */
 uint32_t deflate_crc32(struct slice bytes);
 

@@ -220,11 +220,59 @@ detect_by_rule(struct slice b)
 	return T_NONE;
 }
 
+/* The partition table of a master boot record: the mark alone, two bytes, would not do. */
+static bool
+is_mbr(struct slice b)
+{
+	unsigned used = 0;
+
+	for (size_t at = 446; at < 510; at += 16) {
+		uint32_t first = read_le32(b, at + 8), count = read_le32(b, at + 12);
+
+		if ((b.ptr[at] & 0x7f) != 0)
+			return false;
+		if (b.ptr[at + 4] == 0)
+			continue;
+		if (first == 0 || count == 0 || (uint64_t)first * 512 >= b.len)
+			return false;
+		used++;
+	}
+	return used > 0;
+}
+
+/* Raw images of disks and of file systems. */
+static enum type_id
+detect_disk(struct slice b)
+{
+	if (HAS_AT(b, 3, "NTFS    "))
+		return T_NTFS;
+	if (HAS_AT(b, 512, "EFI PART"))
+		return T_GPT;
+	if (HAS_AT(b, 510, "\x55\xaa") && (HAS_AT(b, 54, "FAT1") || HAS_AT(b, 82, "FAT32")))
+		return T_FAT;
+	if (HAS_AT(b, 32, "NXSB"))
+		return T_APFS;
+	if (HAS_AT(b, 1024, "H+\0\4") || HAS_AT(b, 1024, "HX\0\5"))
+		return T_HFS;
+	/* mark, then state (1 or 2) and what to do on errors (1 to 3) */
+	if (HAS_AT(b, 1080, "\x53\xef") && b.len >= 2048 && b.ptr[1082] < 8 && b.ptr[1083] == 0 &&
+	    b.ptr[1084] >= 1 && b.ptr[1084] <= 3 && b.ptr[1085] == 0)
+		return T_EXT;
+	if (HAS_AT(b, 16, "Compressed ROMFS"))
+		return T_CRAMFS;
+	if (HAS_AT(b, 64, "\x7f\x10\xda\xbe"))
+		return T_VDI;
+	if (HAS_AT(b, 510, "\x55\xaa") && is_mbr(b))
+		return T_MBR;
+	return T_NONE;
+}
+
 /* Marks that stand far from the start, and rules that could take something else. */
 static enum type_id
 detect_late(struct slice b)
 {
 	static const uint32_t iso_at[] = { 32769, 34817, 36865 };
+	enum type_id id;
 
 	for (size_t i = 0; i < ARRAY_LEN(iso_at); i++) {
 		if (HAS_AT(b, iso_at[i], "CD001"))
@@ -238,6 +286,9 @@ detect_late(struct slice b)
 		return T_DMG;
 	if (b.len >= 512 && HAS_AT(b, b.len - 512, "conectix"))
 		return T_VHD;
+	id = detect_disk(b);
+	if (id != T_NONE)
+		return id;
 	if (is_arc(b))
 		return T_ARC;
 	if (is_lzma(b))

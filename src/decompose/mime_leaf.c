@@ -88,6 +88,8 @@ leaf_set_step(struct leaf_out *out, enum mime_decoder d)
 		len += 3 + first.len;
 	}
 	out->base.step = slice_of(out->step, len);
+	out->base.packing = (struct packing){ .packed_bytes = out->leaf->body.len,
+		.method = name == NULL ? SLICE_NONE : slice_of_str(name) };
 }
 
 static void

@@ -371,7 +371,7 @@ mime_open(struct decompose *d, struct object *o)
 			struct mime_item item = w.items[--w.item_count];
 
 			if (!budget_has_time(w.budget)) {
-				mime_walk_limit(&w, FACT_LIMIT_CPU);
+				object_add_facts(o, budget_get_time_facts(w.budget));
 				w.stop = true;
 				break;
 			}

@@ -16,6 +16,12 @@ enum fact {
 	FACT_COUNT
 };
 #define FACT_BIT(f) (UINT64_C(1) << (f))
+/* More than the budget allows, whichever limit it was. */
+#define FACTS_LIMITS                                                                           \
+	(FACT_BIT(FACT_LIMIT_DEPTH) | FACT_BIT(FACT_LIMIT_OBJECTS) |                           \
+	    FACT_BIT(FACT_LIMIT_BYTES) | FACT_BIT(FACT_LIMIT_QUOTA) |                          \
+	    FACT_BIT(FACT_LIMIT_HELD) | FACT_BIT(FACT_LIMIT_RATIO) |                           \
+	    FACT_BIT(FACT_LIMIT_CPU) | FACT_BIT(FACT_LIMIT_WALL))
 
 /* Rows of cause.def. CAUSE_NONE is 0: no cause is known, which is not the same as clean. */
 enum cause {
@@ -49,6 +55,13 @@ enum view {
 
 struct magic_type; /* magic.h */
 
+/* What a container tells of a member; zeros: it does not tell. */
+struct packing {
+	uint64_t packed_bytes; /* that the member takes in the container */
+	uint64_t plain_bytes;  /* that it is said to have when unpacked */
+	struct slice method;   /* "deflate", "base64" */
+};
+
 struct object {
 	uint32_t id;     /* from 1; 1 is the raw message or the file given */
 	uint32_t parent; /* id, 0 for the first */
@@ -59,8 +72,11 @@ struct object {
 	bool kept;       /* bytes are still there; false: only what is told here */
 	bool borrowed;   /* bytes lie inside the bytes of another object */
 	struct slice bytes;
-	uint64_t size;   /* bytes.len when it was emitted */
-	bool hashed;     /* false: hash is all zero (see decompose_hook.hash_first) */
+	uint64_t size; /* bytes.len when it was emitted */
+	bool unopened; /* only listed: its bytes are packed still, or there are none */
+	bool lone;     /* it has no bytes, and is not one object with others that have none */
+	struct packing packing;
+	bool hashed; /* false: hash is all zero (see decompose_hook.hash_first) */
 	struct sha256 hash;
 	const struct magic_type *detected;
 	struct slice declared; /* media type in lower case, or empty; of the first reading */

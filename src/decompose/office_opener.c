@@ -297,5 +297,5 @@ office_opener_open(struct decompose *d, struct object *o)
 	if (is_flat_xml(o))
 		flat_xml_open(d, o);
 	if (!budget_has_time(decompose_get_budget(d)))
-		object_add_facts(o, FACT_BIT(FACT_LIMIT_CPU));
+		object_add_facts(o, budget_get_time_facts(decompose_get_budget(d)));
 }

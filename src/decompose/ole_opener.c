@@ -257,7 +257,7 @@ ole_opener_open(struct decompose *d, struct object *o)
 		object_add_facts(o, FACT_BIT(w.storage.lost ? FACT_TRUNCATED : FACT_CORRUPT));
 	}
 	if (!budget_has_time(decompose_get_budget(d)))
-		object_add_facts(o, FACT_BIT(FACT_LIMIT_CPU));
+		object_add_facts(o, budget_get_time_facts(decompose_get_budget(d)));
 	ole_storage_done(&w.storage);
 	buf_done(&w.stream);
 	buf_done(&w.other);

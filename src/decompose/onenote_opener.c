@@ -127,5 +127,5 @@ onenote_opener_open(struct decompose *d, struct object *o)
 	files_open(d, o);
 	blobs_open(d, o);
 	if (!budget_has_time(decompose_get_budget(d)))
-		object_add_facts(o, FACT_BIT(FACT_LIMIT_CPU));
+		object_add_facts(o, budget_get_time_facts(decompose_get_budget(d)));
 }

@@ -182,7 +182,8 @@ streams_open(struct pdf_walk *w)
 	qsort(w->wanted, w->wanted_count, sizeof(*w->wanted), wanted_compare);
 	for (size_t i = 0; i < w->stream_count; i++) {
 		if (!budget_has_time(decompose_get_budget(w->d))) {
-			object_add_facts(w->o, FACT_BIT(FACT_LIMIT_CPU));
+			object_add_facts(
+			    w->o, budget_get_time_facts(decompose_get_budget(w->d)));
 			break;
 		}
 		if (w->streams[i].kind != PDF_KIND_OBJECTS)

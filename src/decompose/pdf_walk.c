@@ -308,7 +308,8 @@ pdf_walk_read(struct pdf_walk *w, struct slice in, bool inner)
 	r.now.wanted_from = w->wanted_count;
 	while ((t = pdf_lexer_next(&r.lexer)).kind != PDF_END) {
 		if (!budget_has_time(decompose_get_budget(w->d))) {
-			object_add_facts(w->o, FACT_BIT(FACT_LIMIT_CPU));
+			object_add_facts(
+			    w->o, budget_get_time_facts(decompose_get_budget(w->d)));
 			break;
 		}
 		switch (t.kind) {

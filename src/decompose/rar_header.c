@@ -122,8 +122,10 @@ rar4_parse_file(const struct rar_reader *r, struct rar_block *b, unsigned flags)
 	if (h.len < 32)
 		return false;
 	b->plain_bytes = get_le(h, 11, 4);
+	b->crc = get_le(h, 16, 4);
 	b->version = h.ptr[24];
 	b->stored = h.ptr[25] == 0x30;
+	b->level = (uint8_t)((h.ptr[25] - 0x30) & 7);
 	name_len = get_le(h, 26, 2);
 	if ((flags & 0x100) != 0) {
 		if (h.len < 40)
@@ -182,6 +184,7 @@ rar4_next(struct rar_reader *r, struct rar_block *b)
 		b->more_volumes = (flags & 0x01) != 0;
 	}
 	rest = slice_from(rest, size);
+	b->packed_bytes = data;
 	b->cut = data > rest.len;
 	b->data = slice_sub(rest, 0, (size_t)MIN_OF(data, (uint64_t)rest.len));
 	r->at += size + b->data.len;
@@ -212,8 +215,10 @@ rar5_parse_extra(struct slice extra, struct rar_block *b)
 		struct slice record = slice_sub(extra, 0, (size_t)size);
 
 		extra = slice_from(extra, (size_t)size);
-		if (take_number(&record, &type) && type == 1)
-			b->encrypted = true;
+		if (!take_number(&record, &type))
+			continue;
+		b->encrypted |= type == 1;
+		b->link |= type == 5;
 	}
 }
 
@@ -233,6 +238,7 @@ rar5_parse_file(struct slice f, struct rar_block *b)
 	b->version = (info & 0x3f) == 0 ? 50 : 70;
 	b->file_solid = (info & 0x40) != 0;
 	b->stored = (info >> 7 & 7) == 0;
+	b->level = info >> 7 & 7;
 	b->name = slice_sub(f, 0, (size_t)MIN_OF(name_len, (uint64_t)NAME_MAX));
 	return true;
 }
@@ -279,6 +285,7 @@ rar5_next(struct rar_reader *r, struct rar_block *b)
 		b->more_volumes = take_number(&f, &archive_flags) && (archive_flags & 1) != 0;
 	}
 	rest = slice_from(rest, b->header.len);
+	b->packed_bytes = data;
 	b->cut = data > rest.len;
 	b->data = slice_sub(rest, 0, (size_t)MIN_OF(data, (uint64_t)rest.len));
 	r->at += b->header.len + b->data.len;

@@ -24,9 +24,13 @@ struct rar_block {
 	/* file */
 	struct slice name;   /* UTF-8 or bytes as found */
 	uint64_t plain_bytes;
+	bool link; /* RAR 5: it has no data of its own */
 	bool folder, encrypted, split_before, split_after, stored, file_solid, size_unknown;
-	uint8_t version;     /* RAR 4: of the unpacker needed, 15 to 36; RAR 5: 50 or 70 */
-	bool more_volumes;   /* end */
+	uint8_t level;         /* of packing: 0 stored, to 5 best */
+	uint64_t packed_bytes; /* of data, when it is not cut */
+	uint32_t crc;          /* RAR 4: of the plain bytes */
+	uint8_t version;       /* RAR 4: of the unpacker needed, 15 to 36; RAR 5: 50 or 70 */
+	bool more_volumes;     /* end */
 };
 
 struct rar_reader {

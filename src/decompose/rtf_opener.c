@@ -227,8 +227,10 @@ rtf_opener_open(struct decompose *d, struct object *o)
 		r.at = at + 8;
 		buf_clear(&bytes);
 		for (size_t ticks = 0; r.at < in.len; ticks++) {
-			if (ticks % TICK_BYTES == 0 && !budget_has_time(decompose_get_budget(d))) {
-				object_add_facts(o, FACT_BIT(FACT_LIMIT_CPU));
+			if (ticks % TICK_BYTES == 0 &&
+			    !budget_has_time(decompose_get_budget(d))) {
+				object_add_facts(
+				    o, budget_get_time_facts(decompose_get_budget(d)));
 				return;
 			}
 			if (!character_take(&r))

@@ -141,7 +141,7 @@ decode_all(struct decompose *d, struct object *o, struct stream_sink *out)
 		}
 		at = after;
 	}
-	object_add_facts(o, FACT_BIT(FACT_LIMIT_CPU));
+	object_add_facts(o, budget_get_time_facts(decompose_get_budget(d)));
 	return in.len;
 }
 
@@ -189,7 +189,11 @@ stream_opener_open(struct decompose *d, struct object *o)
 	struct stream_sink out = { .d = d };
 	struct slice names[NAMES_MAX], stored = SLICE_NONE;
 	struct arena *a = decompose_get_arena(d);
-	struct child c = { .step = SLICE_LIT("content"), .names = names };
+	const struct stream_codec *codec = codec_find(o->detected);
+	struct child c = { .step = SLICE_LIT("content"),
+		.names = names,
+		.packing = { .packed_bytes = o->bytes.len,
+		    .method = slice_of_str(codec == NULL ? "lzma" : codec->format) } };
 	size_t end;
 
 	if (magic_is(o->detected, "gzip"))
@@ -203,7 +207,7 @@ stream_opener_open(struct decompose *d, struct object *o)
 	decompose_output_begin(d, o, o->bytes.len);
 	end = decode_all(d, o, &out);
 	if (decompose_output_get(d).len == 0)
-		decompose_output_drop(d);
+		(void)decompose_output_give_up(d, &c);
 	else
 		(void)decompose_output_finish(d, &c);
 	emit_trailer(d, o, end);
@@ -231,9 +235,8 @@ bool
 unsupported_opener_claims(const struct object *o)
 {
 	static const char *const formats[] = { "rar1", "arc", "freearc", "ace", "zoo", "egg",
-		"wim", "zpaq", "stuffit", "squashfs", "dmg", "vhd", "vhdx", "vmdk", "qcow", "lrzip",
-		"rzip", "grzip", "bzip3", "lzop", "freeze", "pack", "scolzh", "kwaj", "pst",
-		"alz", "chm", "sis", "crx" };
+		"zpaq", "stuffit", "lrzip", "rzip", "grzip", "bzip3", "lzop", "freeze", "pack",
+		"scolzh", "kwaj", "pst", "alz", "crx" };
 
 	if ((o->roles & ROLE_LEAF) == 0)
 		return false;

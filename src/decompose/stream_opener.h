@@ -18,8 +18,8 @@ bool stream_opener_claims(const struct object *o);
  * facts    TRUNCATED, CORRUPT, UNSUPPORTED; a limit. What was decoded is emitted all the same. */
 void stream_opener_open(struct decompose *d, struct object *o);
 
-/* Formats that are known by their mark and opened by nobody here (ACE, ARJ method 4, ZOO, WIM,
- * disk images ...): the object gets the fact UNSUPPORTED. */
+/* Formats that are known by their mark and opened by nobody here (ACE, ARC, ZOO, freeze
+ * ...): the object gets the fact UNSUPPORTED. */
 bool unsupported_opener_claims(const struct object *o);
 void unsupported_opener_open(struct decompose *d, struct object *o);
 

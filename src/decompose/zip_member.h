@@ -9,6 +9,7 @@
 #include "base/slice.h"
 #include "decompose/object.h"
 
+struct arena;
 struct decompose;
 struct zip_passwords;
 
@@ -21,6 +22,7 @@ struct zip_reading {
 	bool has_crc;
 	uint16_t method, flags, mod_time, aes_method;
 	uint8_t aes_strength;
+	bool quiet; /* what gives nothing is no member: a header by chance */
 	struct zip_passwords *passwords; /* of the archive; NULL: none are tried */
 	struct slice names[OBJECT_NAMES_MAX];
 	size_t name_count;
@@ -33,12 +35,15 @@ struct zip_result {
 	bool stop;            /* a limit that ends the whole archive */
 };
 
+/* "deflate"; "method 42" (made in a) for one that has no name. */
+struct slice zip_method_get_name(struct arena *a, uint16_t method);
 /* True for methods that end by themselves: packed_bytes is then not believed. */
 bool zip_method_ends_itself(uint16_t method);
 
-/* Decodes and emits. Encrypted members that no candidate password opens, and those of methods that are not known, are emitted as
- * they are, so that their names count, with that fact on the member too. One that was opened has the fact PASSWORD_FOUND. */
-struct zip_result zip_member_extract(struct decompose *d, struct object *o,
-    const struct zip_reading *r);
+/* Decodes and emits. Encrypted members that no candidate password opens, those of methods that
+ * are not known, and those that give nothing are emitted as unopened, so that their names
+ * count, with that fact on the member too. One that was opened has the fact PASSWORD_FOUND. */
+struct zip_result zip_member_extract(
+    struct decompose *d, struct object *o, const struct zip_reading *r);
 
 #endif

@@ -15,6 +15,7 @@
 #define TEXT_BYTES ((size_t)32 << 10)
 #define WORD_MIN 3
 #define WORD_MAX 40
+#define CONFIGURED_MAX 256
 #define WORDS_BEHIND_HINT 6
 #define RUNS_MAX 2
 #define SUBJECT_LOOK_BYTES ((size_t)64 << 10)
@@ -45,9 +46,9 @@ zip_passwords_init(struct zip_passwords *p)
 }
 
 static void
-word_add(struct zip_passwords *p, struct arena *a, struct slice word)
+word_add(struct zip_passwords *p, struct arena *a, struct slice word, size_t min, size_t max)
 {
-	if (word.len < WORD_MIN || word.len > WORD_MAX || p->count == ZIP_PASSWORDS_MAX)
+	if (word.len < min || word.len > max || p->count == ZIP_PASSWORDS_MAX)
 		return;
 	for (size_t i = 0; i < p->count; i++) {
 		if (slice_eq(p->words[i], word))
@@ -81,8 +82,8 @@ word_add_forms(struct zip_passwords *p, struct arena *a, struct slice word)
 		bare = slice_from(bare, 1);
 	while (bare.len > 0 && is_edge(bare.ptr[bare.len - 1]))
 		bare.len--;
-	word_add(p, a, bare);
-	word_add(p, a, word);
+	word_add(p, a, bare, WORD_MIN, WORD_MAX);
+	word_add(p, a, word, WORD_MIN, WORD_MAX);
 	if (colon != SIZE_MAX && colon + 1 < word.len)
 		word_add_forms(p, a, slice_from(word, colon + 1));
 }
@@ -177,8 +178,10 @@ zip_passwords_collect(struct zip_passwords *p, struct decompose *d)
 		text_add_hinted(p, a, texts[i]);
 	subject = subject_get(d, &subject_room);
 	text_add_all(p, a, subject);
+	p->configured_at = p->count;
 	for (size_t i = 0; i < configured_count; i++)
-		word_add(p, a, configured[i]);
+		word_add(p, a, configured[i], 1, CONFIGURED_MAX);
+	p->configured_count = p->count - p->configured_at;
 	for (size_t i = 0; i < n; i++)
 		text_add_all(p, a, texts[i]);
 }

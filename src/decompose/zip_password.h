@@ -16,6 +16,7 @@ struct decompose;
 struct zip_passwords {
 	struct slice words[ZIP_PASSWORDS_MAX]; /* in the order in which to try them */
 	size_t count;
+	size_t configured_at, configured_count; /* which of them are of the configured list */
 	bool collected;
 	size_t found;       /* index of the one that opened something, or SIZE_MAX */
 	unsigned left_runs; /* through the whole list, before it is given up */

@@ -43,7 +43,7 @@ struct walk {
 	struct done *done; /* owned, open addressing */
 	size_t done_count;
 	struct zip_passwords passwords;
-	bool stop;
+	bool stop, in_document;
 	uint32_t members, orphans;
 	uint64_t expanded_bytes; /* what a reader would write who decodes every entry */
 };
@@ -135,7 +135,7 @@ reading_extract(struct walk *w, const struct zip_reading *r)
 			    arena_copy(decompose_get_arena(w->d), r->names[i]));
 		return x->end;
 	}
-	if (is_folder(r) || (r->packed_bytes == 0 && r->method == ZIP_STORE))
+	if (is_folder(r))
 		return r->data_at;
 	if (w->done_count == DONE_SLOTS / 2) {
 		object_add_facts(w->o, FACT_BIT(FACT_LIMIT_OBJECTS));
@@ -147,7 +147,7 @@ reading_extract(struct walk *w, const struct zip_reading *r)
 	w->stop = w->stop || result.stop;
 	if (result.child != NULL)
 		w->expanded_bytes += result.child->size;
-	w->members++;
+	w->members += r->packed_bytes > 0 || r->method != ZIP_STORE;
 	w->done_count++;
 	*x = (struct done){ .data_at = r->data_at, .method = r->method, .used = true,
 		.packed_bytes = zip_method_ends_itself(r->method) ? 0 : r->packed_bytes,
@@ -182,11 +182,18 @@ stored_find_end(struct walk *w, size_t data_at)
 static struct zip_reading
 reading_of_local(struct walk *w, const struct zip_header *local)
 {
-	struct zip_reading r = { .header_at = local->at, .data_at = local->end,
-		.packed_bytes = local->packed_bytes, .plain_bytes = local->plain_bytes,
-		.crc = local->crc, .method = local->method, .flags = local->flags,
-		.mod_time = local->mod_time, .aes_method = local->aes_method,
-		.aes_strength = local->aes_strength, .passwords = &w->passwords };
+	struct zip_reading r = { .header_at = local->at,
+		.data_at = local->end,
+		.packed_bytes = local->packed_bytes,
+		.plain_bytes = local->plain_bytes,
+		.crc = local->crc,
+		.method = local->method,
+		.flags = local->flags,
+		.mod_time = local->mod_time,
+		.aes_method = local->aes_method,
+		.aes_strength = local->aes_strength,
+		.quiet = w->in_document,
+		.passwords = &w->passwords };
 
 	r.has_crc = (local->flags & ZIP_FLAG_DESCRIPTOR) == 0;
 	if (r.packed_bytes == UINT64_MAX && !zip_method_ends_itself(r.method)) {
@@ -216,11 +223,18 @@ static struct zip_reading
 reading_of_central(struct walk *w, const struct zip_header *local,
     const struct zip_header *central)
 {
-	struct zip_reading r = { .header_at = local->at, .data_at = local->end,
-		.packed_bytes = central->packed_bytes, .plain_bytes = central->plain_bytes,
-		.crc = central->crc, .has_crc = true, .method = central->method,
-		.flags = central->flags, .mod_time = local->mod_time,
-		.aes_method = central->aes_method, .aes_strength = central->aes_strength,
+	struct zip_reading r = { .header_at = local->at,
+		.data_at = local->end,
+		.packed_bytes = central->packed_bytes,
+		.plain_bytes = central->plain_bytes,
+		.crc = central->crc,
+		.has_crc = true,
+		.method = central->method,
+		.flags = central->flags,
+		.mod_time = local->mod_time,
+		.aes_method = central->aes_method,
+		.aes_strength = central->aes_strength,
+		.quiet = w->in_document,
 		.passwords = &w->passwords };
 
 	header_add_names(&r, central);
@@ -286,7 +300,8 @@ records_walk(struct walk *w)
 
 	while (!w->stop && (at = slice_find(w->file, SLICE_LIT("PK"), at)) != SIZE_MAX) {
 		if (!budget_has_time(decompose_get_budget(w->d))) {
-			object_add_facts(w->o, FACT_BIT(FACT_LIMIT_CPU));
+			object_add_facts(
+			    w->o, budget_get_time_facts(decompose_get_budget(w->d)));
 			return;
 		}
 		if (zip_header_parse_local(w->file, at, &h) && is_likely_local(w, &h)) {
@@ -306,6 +321,25 @@ records_walk(struct walk *w)
 	}
 }
 
+/* A member that the directory has and the file has not. */
+static void
+member_list(struct walk *w, const struct zip_header *h, uint64_t fact)
+{
+	struct child c = { .step = h->name.len > 0 ? h->name : SLICE_LIT("(no name)"),
+		.names = &h->name,
+		.name_count = 1,
+		.facts = fact,
+		.unopened = true,
+		.packing = {
+		    .packed_bytes = h->packed_bytes == UINT64_MAX ? 0 : h->packed_bytes,
+		    .plain_bytes = h->plain_bytes == UINT64_MAX ? 0 : h->plain_bytes,
+		    .method = zip_method_get_name(decompose_get_arena(w->d), h->method) } };
+
+	if (w->in_document)
+		return;
+	w->stop = decompose_emit_empty(w->d, w->o, &c) == NULL;
+}
+
 /* Step 3. */
 static void
 directory_walk(struct walk *w)
@@ -319,14 +353,19 @@ directory_walk(struct walk *w)
 		if (row->done)
 			continue;
 		if (!budget_has_time(decompose_get_budget(w->d))) {
-			object_add_facts(w->o, FACT_BIT(FACT_LIMIT_CPU));
+			object_add_facts(
+			    w->o, budget_get_time_facts(decompose_get_budget(w->d)));
 			return;
 		}
 		if (row->local_at != SIZE_MAX && zip_header_parse_local(w->file, row->local_at, &local)) {
 			(void)member_walk(w, &local);
 			object_add_facts(w->o, FACT_BIT(FACT_DISAGREEMENT));
-		} else if (row->header.packed_bytes > 0 && !t->multi_volume) {
-			object_add_facts(w->o, FACT_BIT(FACT_CORRUPT));
+		} else if (row->header.packed_bytes > 0) {
+			uint64_t fact =
+			    FACT_BIT(t->multi_volume ? FACT_MULTI_VOLUME : FACT_CORRUPT);
+
+			object_add_facts(w->o, fact);
+			member_list(w, &row->header, fact);
 		}
 	}
 }
@@ -359,17 +398,24 @@ walk_judge(struct walk *w, bool has_end)
 	object_add_facts(w->o, facts);
 }
 
-/* Documents carry archives as parts (PowerPoint 97 keeps each layout's XML in a ZIP of its own),
- * cut into the document's sectors. What does not fit together there is no fault: the opener of
- * the document joins the sectors and emits the parts whole. What was found has been emitted. */
+static bool
+is_in_document(const struct object *o)
+{
+	return !magic_is(o->detected, "zip") && o->detected != NULL &&
+	       (o->detected->kind & KIND_DOCUMENT) != 0;
+}
+
+/* Documents carry archives as parts (PowerPoint 97 keeps each layout's XML in a ZIP of its
+ * own), cut into the document's sectors. What does not fit together there is no fault: the
+ * opener of the document joins the sectors and emits the parts whole. What was found has been
+ * emitted. */
 static void
 document_forgive(const struct decompose *d, struct object *o, uint64_t facts_before)
 {
 	uint64_t faults = FACT_BIT(FACT_CORRUPT) | FACT_BIT(FACT_TRUNCATED) |
 	    FACT_BIT(FACT_DISAGREEMENT) | FACT_BIT(FACT_MULTI_VOLUME);
 
-	if (magic_is(o->detected, "zip") || o->detected == NULL ||
-	    (o->detected->kind & KIND_DOCUMENT) == 0)
+	if (!is_in_document(o))
 		return;
 	if ((decompose_get_facts(d) & FACT_BIT(FACT_LIMIT_OBJECTS)) == 0)
 		faults |= FACT_BIT(FACT_LIMIT_OBJECTS); /* of directories, not of members */
@@ -380,7 +426,9 @@ void
 zip_walker_open(struct decompose *d, struct object *o)
 {
 	CLEANUP(mem_free) struct done *done = calloc(DONE_SLOTS, sizeof(*done));
-	struct walk w = { .d = d, .o = o, .file = o->bytes, .done = done };
+	struct walk w = {
+		.d = d, .o = o, .file = o->bytes, .done = done, .in_document = is_in_document(o)
+	};
 	uint64_t facts_before = o->facts;
 	struct zip_end end;
 	bool has_end;

@@ -5,9 +5,12 @@
 
 #include "base/macros.h"
 #include "intake/milter_session.h"
+#include "intake/smtp_session.h"
 
 static const struct intake_protocol protocols[] = {
 	{ "milter", milter_session_start, "" },
+	{ "smtp", smtp_session_start, "421 4.3.2 Too many connections, try again later\r\n" },
+	{ "lmtp", lmtp_session_start, "421 4.3.2 Too many connections, try again later\r\n" },
 };
 
 const struct intake_protocol *

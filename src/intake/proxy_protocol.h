@@ -12,13 +12,15 @@
 #define PROXY_PROTOCOL_MAX_BYTES (16u + 2048u) /* version 2 with TLVs; longer is refused */
 
 struct proxy_protocol {
-	bool is_local;    /* LOCAL or UNKNOWN: the balancer itself, e.g. a health check */
-	char address[64]; /* of the client, "" when local or not IP */
+	bool is_local;    /* LOCAL, UNKNOWN or unspecified: the balancer itself, e.g. a health
+			     check; the connection's own address counts */
+	char address[64]; /* of the client as inet_ntop(3) writes it, "" when local or not IP */
 	uint16_t port;
 };
 
 /* in: what came on the connection so far; it never waits for more than it needs to tell.
- * 1: whole, *ret_used bytes of in are the header; 0: more is needed; -EPROTO: it is none. */
+ * 1: whole, *ret_used bytes of in are the header; 0: more is needed; -EPROTO: it is none,
+ * nothing is written. A connection that ends while more is needed had no header. */
 int proxy_protocol_parse(struct slice in, struct proxy_protocol *ret_header, size_t *ret_used);
 
 #endif

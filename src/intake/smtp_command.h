@@ -44,16 +44,19 @@ struct smtp_path {
 
 /* args of MAIL ("FROM:<a@b> SIZE=1") or RCPT; keyword is "FROM:" or "TO:", any case, and blanks
  * behind it are let pass. Quoted local parts may hold ">" and blanks. An address without angle
- * brackets is taken when it has no blanks. 0, or -EINVAL: *ret_path is untouched. Addresses
- * above 1,024 bytes and ones with control characters are -EINVAL. Source: RFC 5321
- * section 4.1.2, RFC 6531 (bytes above 127 are let pass). */
+ * brackets is taken when it has no blanks, quotes or backslashes. 0, or -EINVAL: *ret_path is
+ * untouched. Addresses above 1,024 bytes and ones with control characters are -EINVAL. Source:
+ * RFC 5321 section 4.1.2, RFC 6531 (bytes above 127 are let pass). */
 int smtp_path_parse(struct slice args, const char *keyword, struct smtp_path *ret_path);
 
 /* Takes the next NAME or NAME=VALUE off *params. 1; 0 none is left; -EINVAL it is no parameter.
- * ret_value is empty when there is no "=". Source: RFC 5321 section 4.1.2 (esmtp-param). */
+ * ret_value is empty when there is no "=", and only then. On -EINVAL nothing is touched.
+ * Source: RFC 5321 section 4.1.2 (esmtp-param); a value may hold "=" and bytes above 127 too.
+ */
 int smtp_param_next(struct slice *params, struct slice *ret_name, struct slice *ret_value);
 
-/* args of BDAT: "SIZE" or "SIZE LAST". 0 or -EINVAL. Source: RFC 3030 section 2. */
+/* args of BDAT: "SIZE" or "SIZE LAST". 0 or -EINVAL (also above INT64_MAX, so that a
+ * sum of two does not wrap). Source: RFC 3030 section 2. */
 int smtp_bdat_parse(struct slice args, uint64_t *ret_size, bool *ret_is_last);
 
 #endif

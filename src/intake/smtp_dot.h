@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -20,9 +22,12 @@ struct smtp_dot_decoder {
 
 /* Decodes bytes from the wire. Bare CR and bare LF become CRLF, dots are unstuffed (at the
  * start of a line that CRLF began; a dot behind a bare line end that was made CRLF stays, it is
- * text). out       at least 1 byte of room ret_used  bytes of in that were eaten; ret_made
- * bytes written to out (made <= out_len) Eats as much as fits; at least something when in is
- * not empty, out_len >= 8 and it is not over. A CR at the very end of in is kept in the state.
+ * text).
+ * out       at least 1 byte of room; the bytes may not overlap with in
+ * ret_used  bytes of in that were eaten
+ * ret_made  bytes written to out (made <= out_len)
+ * Eats as much as fits; at least something when in is not empty, out_len >= 8 and it is not
+ * over. Behind the end nothing is eaten. A CR at the very end of in is kept in the state.
  * Source: RFC 5321 section 4.5.2, 2.3.8. */
 void smtp_dot_decode(struct smtp_dot_decoder *d, struct slice in, uint8_t *out, size_t out_len,
     size_t *ret_used, size_t *ret_made);
@@ -35,7 +40,8 @@ struct smtp_dot_encoder {
 
 /* Appends in to out as it goes over the wire: dots stuffed, bare CR and LF made CRLF (they do
  * not occur when the mail came through the decoder). Eats at most so much that out grows by no
- * more than room bytes. Returns bytes eaten, or -ENOMEM or -ENOBUFS. */
+ * more than room bytes (at least 4, to eat anything at all). Returns bytes eaten; -ENOMEM, or
+ * -ENOBUFS when out takes nothing more: then nothing has changed. */
 ssize_t smtp_dot_encode(
     struct smtp_dot_encoder *d, struct slice in, size_t room, struct buf *out);
 /* The end: CRLF when the mail does not end in one, then ".CRLF". 0 or buf.h's errors. */

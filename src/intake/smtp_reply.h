@@ -28,8 +28,10 @@ void smtp_reply_clear(struct smtp_reply *r);
  * ret_used  how many bytes of in were eaten; the rest belongs to the next reply
  * returns   1 the reply is whole; 0 more is needed; -EPROTO it is none (no three digits, a code
  *           outside 200 to 599, lines with different codes, control characters or NUL inside);
- * -ENOBUFS longer than the sizes above; -ENOMEM. After an error it must be cleared. A line may
- * end in LF alone (then CRLF in text). Source: RFC 5321 section 4.2. */
+ *           -ENOBUFS longer than the sizes above; -ENOMEM
+ * After an error it must be cleared. A whole reply eats nothing more until it is cleared. A
+ * line may end in LF alone (then CRLF in text); tabs and bytes above 127 are let pass. Source:
+ * RFC 5321 section 4.2. */
 int smtp_reply_feed(struct smtp_reply *r, struct slice in, size_t *ret_used);
 /* The text of line n (from 0) behind the code and its hyphen or blank. Empty beyond the last.
  */

@@ -38,14 +38,17 @@ struct smtp_xforward {
 void smtp_xforward_done(struct smtp_xforward *x);
 /* Adds the attributes of one command. args: "NAME=spike.example ADDR=192.0.2.1". All or
  * nothing: 0; -EINVAL bad syntax, an attribute that this command has not, a bad address, port
- * or xtext, a value that is too long or has control characters; -ENOMEM. "IPV6:" before an
- * address is taken off (any case). */
+ * or xtext, a value that is empty, too long or has control characters; -ENOMEM. "IPV6:" before
+ * an address is taken off (any case), and addresses come out in the form of inet_ntop(3). "="
+ * inside a value is let pass: Postfix does not encode it. */
 int smtp_xforward_parse(struct smtp_xforward *x, struct slice args, bool is_xclient);
 /* Puts what is given into the client: address, port, name, helo, user. */
 void smtp_xforward_apply(const struct smtp_xforward *x, struct intake_client *client);
 /* XFORWARD command lines for the next hop, each at most 512 bytes with its CRLF, appended to
- * out; only attributes that it offers (bits of enum smtp_xattr). Unknown values: [UNAVAILABLE].
- * proto "ESMTP" or "SMTP", ident may be "". Returns how many commands, or -ENOMEM/-ENOBUFS. */
+ * out; only attributes that it offers (bits of enum smtp_xattr), never SOURCE: what is local is
+ * for the next hop to know. Unknown values: [UNAVAILABLE]. Values are cut to
+ * SMTP_XFORWARD_VALUE_MAX_BYTES and to what fits into a line. proto "ESMTP" or "SMTP", ident
+ * may be "". Returns how many commands (0: out is untouched), or -ENOMEM/-ENOBUFS. */
 int smtp_xforward_format(const struct intake_client *client, const char *proto,
     struct slice ident, unsigned offered, struct buf *out);
 /* "NAME ADDR PROTO HELO" behind the keyword of an EHLO line, as bits. Unknown words are passed.

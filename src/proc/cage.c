@@ -227,6 +227,12 @@ process_tie_to_parent(int parent_pid)
 }
 
 void
+process_adopt_orphans(void)
+{
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+void
 process_set_name(const char *name)
 {
 	(void)prctl(PR_SET_NAME, name);

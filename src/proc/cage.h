@@ -27,6 +27,8 @@ int cage_enter(enum cage_kind kind, const struct cage_limits *limits, struct err
 /* Ends this process when its parent (parent_pid) does, and keeps others from reading its
  * memory. Call after every change of user. */
 void process_tie_to_parent(int parent_pid);
+/* Processes below this one that lose their parent become its children, to be waited for. */
+void process_adopt_orphans(void);
 /* The name shown by ps and /proc/PID/comm; at most 15 bytes. */
 void process_set_name(const char *name);
 /* From root to this user and group (group NULL or "": the user's own). user "": nothing. 0, or

@@ -42,6 +42,13 @@ enum frame_type {
 	FRAME_SCANNED,
 	/* gate -> recorder */
 	FRAME_RECORD,
+	/* inspector -> its companion (helper.c) and back */
+	FRAME_HELP_INPUT,     /* u64 size: memory is wanted for an archive of so many bytes */
+	FRAME_HELP_REGION,    /* fd: memory, to be mapped, filled and unmapped */
+	FRAME_HELP_RUN,       /* u8 mode, u8 type, u32 wall_ms, u32 cpu_ms, str password, str member */
+	FRAME_HELP_STARTED,   /* fds: its output, its messages */
+	FRAME_HELP_STOP,      /* empty: enough */
+	FRAME_HELP_ENDED,     /* u8 enum helper_end, u32 exit status or signal, u64 cpu_us */
 	FRAME_TYPE_COUNT
 };
 

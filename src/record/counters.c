@@ -105,6 +105,11 @@ counters_format_summary(struct counters *c, struct counters *before, struct buf 
 	for (int i = 0; i < ACTION_COUNT; i++)
 		s |= buf_printf(out, " %s=%" PRIu64, action_get_name((enum action)i),
 		    c->actions[i] - before->actions[i]);
+	for (int i = 0; i < CAUSE_COUNT; i++) {
+		if (c->causes[i] > before->causes[i])
+			s |= buf_printf(out, " cause=%s:%" PRIu64,
+			    cause_get_text((enum cause)i), c->causes[i] - before->causes[i]);
+	}
 	for (size_t i = 0; i < COUNTERS_NAMES_MAX && c->names[i].name[0] != '\0'; i++) {
 		char quoted[LOG_QUOTE_SIZE(COUNTERS_NAME_SIZE)];
 

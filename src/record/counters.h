@@ -22,8 +22,9 @@ struct counters {
 	uint64_t started;              /* seconds since 1970 */
 	uint64_t mails, bytes, objects, recipients, lost;
 	uint64_t verdicts[4], actions[8]; /* by enum mail_verdict, enum action */
-	uint64_t causes[32];           /* by enum cause: mails decided by it */
-	uint64_t classes[AMBIGUITY_MAX + 1]; /* by class of ambiguity: mails in which it diverged */
+	uint64_t causes[32]; /* by enum cause: mails with something unscanned for it */
+	uint64_t
+	    classes[AMBIGUITY_MAX + 1]; /* by class of ambiguity: mails in which it diverged */
 	uint64_t cache_hits, cache_misses;
 	uint64_t us_receive, us_wait, us_decompose, us_match, us_engines, us_total;
 	uint64_t names_other;          /* mails whose names did not fit the table */

@@ -3,10 +3,15 @@
 
 #include <inttypes.h>
 
+#include "base/macros.h"
 #include "config/config.h"
 #include "decide/policy.h"
 #include "record/json_text.h"
 #include "scan/pipeline.h"
+
+#define NUMBER_MAX                                                                             \
+	((uint64_t)INT64_MAX) /* what readers of JSON take; containers lie at will             \
+			       */
 
 static int
 put_key(struct buf *out, const char *key, struct slice value)
@@ -87,6 +92,25 @@ put_views(struct buf *out, uint64_t views)
 	return s | buf_append_byte(out, ']');
 }
 
+/* What the container tells of a member, where it does. */
+static int
+put_packing(struct buf *out, const struct report_object *o)
+{
+	int s = 0;
+
+	if (o->packing.method.len > 0)
+		s |= put_key(out, "method", o->packing.method);
+	if (o->packing.packed_bytes > 0)
+		s |= buf_printf(
+		    out, ",\"packed\":%" PRIu64, MIN_OF(o->packing.packed_bytes, NUMBER_MAX));
+	if (o->packing.plain_bytes > 0)
+		s |= buf_printf(
+		    out, ",\"told_size\":%" PRIu64, MIN_OF(o->packing.plain_bytes, NUMBER_MAX));
+	if ((o->flags & REPORT_UNOPENED) != 0)
+		s |= buf_append_str(out, ",\"unopened\":true");
+	return s;
+}
+
 static int
 put_object(struct buf *out, const struct report_object *o)
 {
@@ -104,9 +128,22 @@ put_object(struct buf *out, const struct report_object *o)
 	if ((o->flags & REPORT_HASHED) != 0)
 		sha256_format(&o->hash, hash);
 	s |= buf_printf(out, ",\"size\":%" PRIu64 ",\"sha256\":\"%s\"", o->size, hash);
-	s |= put_views(out, o->views);
+	s |= put_packing(out, o) | put_views(out, o->views);
 	s |= put_facts(out, "facts", o->facts, o->ambiguities, o->notes);
 	return s | buf_append_byte(out, '}');
+}
+
+static int
+put_doubles(struct buf *out, const struct report *r)
+{
+	int s = buf_append_str(out, ",\"doubles\":[");
+
+	for (uint32_t i = 0; i < r->double_count && s == 0; i++) {
+		s |= buf_printf(out, "%s{\"object\":%" PRIu32 ",\"parent\":%" PRIu32,
+		    i > 0 ? "," : "", r->doubles[i].object, r->doubles[i].parent);
+		s |= put_key(out, "trail", r->doubles[i].trail) | buf_append_byte(out, '}');
+	}
+	return s | buf_append_byte(out, ']');
 }
 
 static int
@@ -141,10 +178,14 @@ result_json_format(struct slice path, const struct scan_job *j, const struct dec
 	s |= put_facts(out, "facts", facts, ambiguities, 0) | buf_append_str(out, ",\"objects\":[");
 	for (uint32_t i = 0; i < j->report.object_count && s == 0; i++)
 		s |= put_object(out, &j->report.objects[i]);
-	s |= buf_printf(out, "],\"times\":{\"wait\":%.3f,\"decompose\":%.3f,\"match\":%.3f,"
-	    "\"engines\":%.3f,\"cpu\":%.3f}}", j->wait_us / 1000.0,
-	    j->report.decompose_us / 1000.0, j->report.match_us / 1000.0, j->engines_us / 1000.0,
-	    j->report.cpu_us / 1000.0);
+	s |= buf_append_byte(out, ']');
+	if (j->report.double_count > 0)
+		s |= put_doubles(out, &j->report);
+	s |= buf_printf(out,
+	    ",\"times\":{\"wait\":%.3f,\"decompose\":%.3f,\"match\":%.3f,"
+	    "\"engines\":%.3f,\"cpu\":%.3f}}",
+	    j->wait_us / 1000.0, j->report.decompose_us / 1000.0, j->report.match_us / 1000.0,
+	    j->engines_us / 1000.0, j->report.cpu_us / 1000.0);
 	return s < 0 ? -1 : 0;
 }
 

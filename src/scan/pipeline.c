@@ -121,7 +121,8 @@ pipeline_set_config(struct pipeline *p, const struct config *c)
 	p->hold_bytes = hold;
 	p->hold_max = MAX_OF(HOLDS_MIN, 2 * c->inspectors);
 	p->large_bytes = c->large_mail_size;
-	p->wall_ms = c->limits.wall_ms;
+	/* The inspector ends by itself at wall_ms, with what it has. */
+	p->wall_ms = c->limits.wall_ms + c->limits.wall_ms / 4 + 1000;
 	scanner_set_unref(&p->scanners);
 	p->scanners = scanner_set_new(p, c);
 	verdict_cache_purge(p->cache); /* limits may have changed, and with them what is clean */
@@ -472,7 +473,7 @@ on_inspected(struct pool_request *q, enum pool_result result, struct slice body)
 		job_add_finding(j, &j->report.findings[i]);
 	if (j->report.object_count > 0)
 		job_judge_facts(j);
-	if (j->report.object_count == 0 || (st->infected && !j->full)) {
+	if (j->report.object_count == 0 || (st->infected && !j->full) || j->list_only) {
 		job_remember_infected(j);
 		job_finish(j);
 		return;
@@ -514,7 +515,7 @@ job_inspect(struct scan_job *j)
 	q.epoch = p->epoch;
 	q.hold_id = st->hold->id;
 	q.hold_size = st->hold->size;
-	st->engines = any_scanner(st->scanners, &q.max_object);
+	st->engines = any_scanner(st->scanners, &q.max_object) && !j->list_only;
 	q.flags = (j->full ? INSPECT_FULL : 0) | (st->engines ? INSPECT_ENGINES : 0) |
 	    (st->large ? INSPECT_LARGE : 0);
 	if (inspect_request_encode(&q, &st->body) < 0) {

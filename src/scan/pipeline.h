@@ -25,9 +25,10 @@ struct scan_job {
 	/* Filled by the owner. */
 	struct region *input;  /* borrowed until done */
 	uint64_t input_len;
-	uint32_t roles;        /* ROLE_ENTITY for mails; 0: find out */
-	struct slice name;     /* of a file; borrowed */
-	bool full;             /* look at everything, for people who want to see it all */
+	uint32_t roles;    /* ROLE_ENTITY for mails; 0: find out */
+	struct slice name; /* of a file; borrowed */
+	bool full;         /* look at everything, for people who want to see it all */
+	bool list_only;    /* take apart, ask no scanner outside: no verdict may come of it */
 	unsigned timeout_ms;
 	void (*done)(struct scan_job *j);
 	void *owner;

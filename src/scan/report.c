@@ -7,7 +7,7 @@
 #include "base/macros.h"
 #include "proc/wire.h"
 
-#define REPORT_VERSION 1u
+#define REPORT_VERSION 2u
 
 const char *
 finding_class_get_text(enum finding_class c)
@@ -25,6 +25,8 @@ put_object(struct buf *b, const struct report_object *o)
 	r |= wire_put_u64(b, o->size) | buf_append(b, o->hash.bytes, SHA256_BYTES);
 	r |= wire_put_u64(b, o->facts) | wire_put_u64(b, o->views);
 	r |= wire_put_u64(b, o->ambiguities) | wire_put_u64(b, o->notes);
+	r |= wire_put_u64(b, o->packing.packed_bytes) | wire_put_u64(b, o->packing.plain_bytes);
+	r |= wire_put_slice(b, o->packing.method);
 	r |= wire_put_slice(b, o->trail) | wire_put_slice(b, o->declared);
 	r |= wire_put_slice(b, o->detected) | wire_put_u32(b, o->cost_us);
 	r |= wire_put_u32(b, o->name_count);
@@ -49,6 +51,7 @@ report_encode(const struct report *r, struct buf *b)
 	int status = wire_put_u32(b, REPORT_VERSION);
 
 	status |= wire_put_u32(b, r->object_count) | wire_put_u32(b, r->finding_count);
+	status |= wire_put_u32(b, r->double_count);
 	status |= wire_put_u32(b, r->not_matched) | wire_put_u64(b, r->facts);
 	status |= wire_put_u32(b, r->decompose_us) | wire_put_u32(b, r->match_us);
 	status |= wire_put_u32(b, r->cpu_us);
@@ -56,6 +59,10 @@ report_encode(const struct report *r, struct buf *b)
 		status |= put_object(b, &r->objects[i]);
 	for (uint32_t i = 0; i < r->finding_count && status == 0; i++)
 		status |= put_finding(b, &r->findings[i]);
+	for (uint32_t i = 0; i < r->double_count && status == 0; i++)
+		status |= wire_put_u32(b, r->doubles[i].object) |
+			  wire_put_u32(b, r->doubles[i].parent) |
+			  wire_put_slice(b, r->doubles[i].trail);
 	return status < 0 ? -ENOBUFS : 0;
 }
 
@@ -98,6 +105,9 @@ get_object(struct wire_reader *r, struct arena *a, uint32_t id, struct report_ob
 	o->views = wire_get_u64(r) & (VIEW_BIT(VIEW_COUNT) - 1);
 	o->ambiguities = wire_get_u64(r) & (AMBIGUITY_BIT(AMBIGUITY_MAX + 1) - 2);
 	o->notes = wire_get_u64(r) & (AMBIGUITY_BIT(AMBIGUITY_MAX + 1) - 2);
+	o->packing.packed_bytes = wire_get_u64(r);
+	o->packing.plain_bytes = wire_get_u64(r);
+	o->packing.method = get_copy(r, a);
 	o->trail = get_copy(r, a);
 	o->declared = get_copy(r, a);
 	o->detected = get_copy(r, a);
@@ -125,6 +135,16 @@ get_finding(struct wire_reader *r, struct arena *a, uint32_t objects, struct fin
 	    f->object <= objects;
 }
 
+static bool
+get_double(struct wire_reader *r, struct arena *a, uint32_t objects, struct report_double *x)
+{
+	x->object = wire_get_u32(r);
+	x->parent = wire_get_u32(r);
+	x->trail = get_copy(r, a);
+	return !r->failed && x->object >= 1 && x->object <= objects && x->parent >= 1 &&
+	       x->parent <= objects;
+}
+
 bool
 report_decode(struct slice body, uint64_t input_size, uint64_t hold_size, struct arena *a,
     struct report *ret_report)
@@ -135,18 +155,21 @@ report_decode(struct slice body, uint64_t input_size, uint64_t hold_size, struct
 
 	out.object_count = wire_get_u32(&r);
 	out.finding_count = wire_get_u32(&r);
+	out.double_count = wire_get_u32(&r);
 	out.not_matched = wire_get_u32(&r);
 	out.facts = wire_get_u64(&r) & (FACT_BIT(FACT_COUNT) - 1);
 	out.decompose_us = wire_get_u32(&r);
 	out.match_us = wire_get_u32(&r);
 	out.cpu_us = wire_get_u32(&r);
-	/* Each object and finding takes more than 16 bytes: bounds the allocation. */
+	/* Each object and finding takes more than 16 bytes, a double 12: bounds the allocation.
+	 */
 	if (r.failed || !version || out.object_count == 0 || out.object_count > body.len / 16 ||
-	    out.finding_count > body.len / 16)
+	    out.finding_count > body.len / 16 || out.double_count > body.len / 12)
 		return false;
 	out.objects = arena_alloc(a, out.object_count * sizeof(*out.objects));
 	out.findings = arena_alloc(a, (out.finding_count + 1) * sizeof(*out.findings));
-	if (out.objects == NULL || out.findings == NULL)
+	out.doubles = arena_alloc(a, (out.double_count + 1) * sizeof(*out.doubles));
+	if (out.objects == NULL || out.findings == NULL || out.doubles == NULL)
 		return false;
 	for (uint32_t i = 0; i < out.object_count; i++) {
 		if (!get_object(&r, a, i + 1, &out.objects[i]) ||
@@ -155,6 +178,10 @@ report_decode(struct slice body, uint64_t input_size, uint64_t hold_size, struct
 	}
 	for (uint32_t i = 0; i < out.finding_count; i++) {
 		if (!get_finding(&r, a, out.object_count, &out.findings[i]))
+			return false;
+	}
+	for (uint32_t i = 0; i < out.double_count; i++) {
+		if (!get_double(&r, a, out.object_count, &out.doubles[i]))
 			return false;
 	}
 	if (!wire_is_done(&r))

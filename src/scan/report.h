@@ -19,6 +19,8 @@ enum report_place { REPORT_NOWHERE, REPORT_IN_INPUT, REPORT_IN_HOLD };
 #define REPORT_OPENED 1u /* an opener listed all members: engines need not unpack it again */
 #define REPORT_WANTED 2u /* to be given to the engines */
 #define REPORT_HASHED 4u
+#define REPORT_UNOPENED                                                                        \
+	8u /* a member that was only listed: its bytes are packed, or not there */
 
 struct report_object {
 	uint32_t id, parent;
@@ -27,15 +29,24 @@ struct report_object {
 	uint64_t offset, size;
 	struct sha256 hash;
 	uint64_t facts, views, ambiguities, notes;
+	struct packing packing;
 	struct slice trail, declared, detected;
 	struct slice *names;
 	uint32_t name_count;
 	uint32_t cost_us;
 };
 
+/* A further place of an object's bytes. */
+struct report_double {
+	uint32_t object, parent; /* ids */
+	struct slice trail;
+};
+
 struct report {
 	struct report_object *objects; /* object id i stands at [i - 1] */
 	uint32_t object_count;
+	struct report_double *doubles;
+	uint32_t double_count;
 	struct finding *findings;
 	uint32_t finding_count;
 	uint32_t not_matched;          /* objects that signatures could not be matched against */

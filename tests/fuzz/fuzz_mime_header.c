@@ -109,7 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct limits l = limits_get_default();
 	struct budget b;
 
-	budget_init(&b, &l);
+	budget_init(&b, &l, 0);
 	check_header(in, false, &b);
 	check_header(in, true, &b);
 	check_values(a, in);

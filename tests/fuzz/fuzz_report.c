@@ -25,6 +25,7 @@ check_object(const struct report_object *o, uint32_t id)
 	ASSERT(o->name_count <= OBJECT_NAMES_MAX);
 	for (uint32_t i = 0; i < o->name_count; i++)
 		ASSERT(o->names[i].ptr[o->names[i].len] == '\0'); /* a copy, in the arena */
+	ASSERT(o->packing.method.ptr != NULL);
 	ASSERT(o->trail.ptr != NULL && o->declared.ptr != NULL && o->detected.ptr != NULL);
 }
 
@@ -58,6 +59,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		for (uint32_t i = 0; i < r.finding_count; i++) {
 			ASSERT(r.findings[i].object >= 1 && r.findings[i].object <= r.object_count);
 			ASSERT(r.findings[i].class < FINDING_CLASS_COUNT);
+		}
+		for (uint32_t i = 0; i < r.double_count; i++) {
+			ASSERT(
+			    r.doubles[i].object >= 1 && r.doubles[i].object <= r.object_count);
+			ASSERT(
+			    r.doubles[i].parent >= 1 && r.doubles[i].parent <= r.object_count);
+			ASSERT(r.doubles[i].trail.ptr != NULL);
 		}
 		ASSERT(report_encode(&r, &once) == 0);
 		(void)has_unknown_bits(slice_of(data, len), buf_get(&once));

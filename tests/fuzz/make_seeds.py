@@ -26,14 +26,15 @@ def text(s):
 
 def report_object(number, place, names=(), facts=0):
     return (u32(number) + u32(number - 1) + u32(6) + u8(place) + u64(10) + u64(20) +
-            bytes(range(32)) + u64(facts) + u64(1) + u64(2) + u64(4) + text(b"1 > a") +
+            bytes(range(32)) + u64(facts) + u64(1) + u64(2) + u64(4) + u64(7) + u64(9) +
+            text(b"deflate") + text(b"1 > a") +
             text(b"text/plain") + text(b"application/zip") + u32(5) + u32(len(names)) +
             b"".join(text(n) for n in names))
 
 
-def report(objects, findings):
-    return (u32(1) + u32(len(objects)) + u32(len(findings)) + u32(0) + u64(0) + u32(1) + u32(2) +
-            u32(3) + b"".join(objects) + b"".join(findings))
+def report(objects, findings, doubles=()):
+    return (u32(2) + u32(len(objects)) + u32(len(findings)) + u32(len(doubles)) + u32(0) + u64(0) +
+            u32(1) + u32(2) + u32(3) + b"".join(objects) + b"".join(findings) + b"".join(doubles))
 
 
 def finding(number):
@@ -80,9 +81,10 @@ SEEDS = {
     "report": {
         "one": report([report_object(1, 0)], []),
         "three": report([report_object(1, 0), report_object(2, 1, [b"a.exe", b"\xff"], 3),
-                         report_object(3, 2)], [finding(3), finding(1)]),
+                         report_object(3, 2)], [finding(3), finding(1)],
+                        [u32(2) + u32(1) + text(b"b > a")]),
         "unknown-bits": report([report_object(1, 2, [b""], (1 << 64) - 1)], []),
-        "count-lies": u32(1) + u32(0xFFFFFFFF) + bytes(40),
+        "count-lies": u32(2) + u32(0xFFFFFFFF) + bytes(40),
     },
     "inspect_request": {
         "mail": request(b""),
@@ -100,6 +102,11 @@ SEEDS = {
         "bad": packet(2, b"short") + packet(17, frame(12, b"")) + packet(3, frame(99, b"x")),
         "empty": packet(5, b"") + packet(0, b"") + packet(40, b""),
         "texts": packet(0, frame(16, u64(1) + u8(2) + u32(3) + text(b"Name") + text(b""))),
+    },
+    "helper": {
+        "run_list": u8(0) + u8(2) + u32(30000) + u32(20000) + text(b"") + text(b""),
+        "run_member": u8(1) + u8(1) + u32(1) + u32(1) + text(b"secret") + text(b"a/b.exe"),
+        "ended": u8(1) + u32(2) + u64(12345),
     },
     "message_header": {
         "usual": b"\0Subject\0hello\0To\0a,\n\tb,\r\n\tc\0X-Virus-Scanned\0forged",

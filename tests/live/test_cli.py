@@ -3,9 +3,12 @@
 exit codes, and the JSON that scripts rely on."""
 
 import hashlib
+import io
 import json
 import os
 import re
+import tarfile
+import zipfile
 
 from lib import cordond, mails, process, runner
 from lib.runner import expect, test
@@ -14,6 +17,15 @@ from lib.station import Station
 KEYS = {"path", "verdict", "action", "reply", "findings", "unscanned", "facts", "objects"}
 OBJECT_KEYS = {"id", "parent", "trail", "names", "declared", "detected", "size", "sha256",
 	"views", "facts"}
+
+
+def tar_gz(name, content):
+	out = io.BytesIO()
+	with tarfile.open(fileobj=out, mode="w:gz") as archive:
+		member = tarfile.TarInfo(name)
+		member.size = len(content)
+		archive.addfile(member, io.BytesIO(content))
+	return out.getvalue()
 
 
 class Fixture(Station):
@@ -173,6 +185,105 @@ def explain(station):
 			expect(word in out, "%r is not in the explanation:\n%s" % (word, out))
 		expect(re.search(r"\d\s*ms", out), "no milliseconds in the explanation:\n%s" % out)
 	expect(station.filter.cordon("explain", station.clean)[0] == 0, "explain of a clean mail")
+
+
+def list_json(station, *paths, options=()):
+	code, out, err = station.filter.cordon("list", "--json", *options, *paths)
+	return code, [json.loads(line) for line in out.splitlines()], err
+
+
+def cut_zip():
+	"""A zip that ends in the middle of its second member."""
+	out = io.BytesIO()
+	with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+		archive.writestr("whole.txt", b"all of it " * 20)
+		archive.writestr("half.bin", os.urandom(4000))
+	return out.getvalue()[:2500]
+
+
+@test
+def list_members(station):
+	mail = station.write("members.eml", mails.with_attachments("members",
+		("secret.zip", mails.encrypted_zip()), ("cut.zip", cut_zip()),
+		("tool.com", mails.eicar()), ("again.com", mails.eicar()),
+		("odd\x1b[2J.com", b"odd name")))
+	for way, options in WAYS.items():
+		code, lines, err = list_json(station, mail, station.clean, options=options)
+		expect(code == 2 and len(lines) == 2, "%s: %d %r %s" % (way, code, lines, err))
+		found = lines[0]
+		expect(found["path"] == mail and not found["opened"], "%s: %r" % (way, found))
+		members = {m["trail"].split(" > ", 1)[1]: m for m in found["members"] if " > " in m["trail"]}
+		locked = [m for t, m in members.items() if t.startswith("secret.zip > ")]
+		expect(len(locked) == 1 and locked[0]["encrypted"] == "yes" and not locked[0]["opened"]
+			and locked[0]["why"] == ["encrypted"] and locked[0]["type"] is None
+			and locked[0]["packed"] > 0, "the encrypted member: %r" % locked)
+		whole = members["cut.zip > whole.txt"]
+		expect(whole["opened"] and whole["size"] == 200 and whole["method"] == "deflate"
+			and 0 < whole["packed"] < 200 and whole["encrypted"] == "no"
+			and whole["type"] == "text/plain", "a whole member: %r" % whole)
+		expect(members["cut.zip > half.bin"]["why"] == ["truncated"], "the cut member: %r"
+			% members["cut.zip > half.bin"])
+		expect(members["cut.zip"]["method"] == "base64", "%r" % members["cut.zip"])
+		tool = members["tool.com"]
+		expect(tool["sha256"] == hashlib.sha256(mails.eicar()).hexdigest()
+			and "again.com" in tool["names"], "equal attachments: %r" % tool)
+		expect(lines[1]["opened"] and lines[1]["why"] == [], "a clean mail: %r" % lines[1])
+
+
+@test
+def list_as_text(station):
+	for options in WAYS.values():
+		code, out, err = station.filter.cordon("list", *options, station.zipzip)
+		expect(code == 0, "everything was opened, and viruses do not count: %d %s%s"
+			% (code, out, err))
+		row = [line for line in out.splitlines() if "eicar.com" in line and "text/plain" in line]
+		expect(len(row) == 1 and re.search(r"\b68\b", row[0]) and " no " in row[0],
+			"no row of eicar.com:\n%s" % out)
+		expect(re.search(r"^member +size +packed +method +encrypted +type", out, re.M),
+			"no head line:\n%s" % out)
+		code, out, _ = station.filter.cordon("list", *options, os.path.join(station.files,
+			"members.eml"))
+		expect(code == 2 and "not opened: encrypted" in out and "not opened: truncated" in out,
+			"%d\n%s" % (code, out))
+		expect("\x1b" not in out, "an escape character of a name reached the terminal")
+		code, out, err = station.filter.cordon("list", *options, station.files + "/missing")
+		expect(code == 2 and "missing" in out, "a missing file: %d %s%s" % (code, out, err))
+	expect(station.filter.cordon("list")[0] == 2, "list without a file")
+
+
+@test
+def limits_are_named(station):
+	out = io.BytesIO()
+	with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+		archive.writestr("first.com", mails.eicar())
+		archive.writestr("large.bin", bytes(3 << 20))
+		archive.writestr("last.txt", b"behind it")
+	path = station.write("large.zip", out.getvalue())
+	cases = (("limit:bytes", "expansion", {"output_bytes": "1M", "held_bytes": "1M"}),
+		("limit:held", "expansion", {"held_bytes": "1M"}),
+		("limit:quota", "expansion", {"quota_max": "1M"}),
+		("limit:ratio", "expansion", {"ratio": 10, "ratio_floor": "1M"}),
+		("limit:objects", "too_many", {"objects": 2}),
+		("limit:depth", "too_deep", {"depth": 1}))
+	try:
+		for fact, cause, limits in cases:
+			sent = station.write("deep.tar.gz", tar_gz("large.zip", out.getvalue())) \
+				if fact == "limit:depth" else path
+			station.start(cordond.block("limits", "", **limits))
+			code, lines = station.filter.scan_json(sent)
+			found = lines[0]
+			expect(fact in found["facts"], "%s: facts %r" % (fact, found["facts"]))
+			expect(cause in [u["cause"] for u in found["unscanned"]], "%s: %r" % (fact,
+				found["unscanned"]))
+			if fact != "limit:depth":
+				expect(code == 1 and found["verdict"] == "infected",
+					"%s: what came before the limit was not scanned: %r" % (fact, found))
+			code, text, _ = station.filter.cordon("explain", sent)
+			expect(fact in text, "%s is not in the explanation:\n%s" % (fact, text))
+			code, text, _ = station.filter.cordon("list", sent)
+			expect(code == 2 and fact in text, "%s is not in the list:\n%s" % (fact, text))
+	finally:
+		station.start()
 
 
 @test

@@ -46,6 +46,16 @@ test_adding(void **state UNUSED)
 	assert_int_equal(c.causes[CAUSE_TIMEOUT], 2);
 	assert_int_equal(c.causes[CAUSE_ENCRYPTED], 1);
 	assert_int_equal(c.causes[CAUSE_DOWN], 0);
+	r = record_of(MAIL_UNSCANNED, ACTION_TEMPFAIL, "", "corrupt,truncated,unsupported");
+	counters_add(&c, &r);
+	r = record_of(MAIL_UNSCANNED, ACTION_TEMPFAIL, "", "truncated");
+	counters_add(&c, &r);
+	assert_int_equal(c.causes[CAUSE_ENCRYPTED], 1); /* four counters, not one */
+	assert_int_equal(c.causes[CAUSE_CORRUPT], 1);
+	assert_int_equal(c.causes[CAUSE_UNSUPPORTED], 1);
+	assert_int_equal(c.causes[CAUSE_TRUNCATED], 2);
+	c.us_total -= 5000;
+	c.cache_misses -= 4;
 	assert_string_equal(c.names[0].name, "Eicar");
 	assert_int_equal(c.names[0].total, 2);
 	assert_string_equal(c.names[1].name, "Other");
@@ -73,13 +83,18 @@ test_summary(void **state UNUSED)
 	assert_true(slice_has(buf_get(&out), " reject=2"));
 	assert_true(slice_has(buf_get(&out), " virus=Eicar:2"));
 	assert_true(slice_has(buf_get(&out), " virus=\"a b\":2"));
-	r = record_of(MAIL_CLEAN, ACTION_ACCEPT, "", "");
+	assert_false(slice_has(buf_get(&out), "cause="));
+	r = record_of(MAIL_CLEAN, ACTION_ACCEPT, "", "truncated,encrypted");
 	counters_add(&c, &r);
 	buf_clear(&out);
 	assert_int_equal(counters_format_summary(&c, &before, &out), 0);
 	assert_true(slice_has(buf_get(&out), "mails=1 bytes=1000"));
 	assert_true(slice_has(buf_get(&out), " infected=0"));
 	assert_false(slice_has(buf_get(&out), "virus="));
+	assert_true(slice_has(buf_get(&out), " cause=encrypted:1 cause=truncated:1"));
+	buf_clear(&out);
+	assert_int_equal(counters_format_summary(&c, &before, &out), 0);
+	assert_false(slice_has(buf_get(&out), "cause="));
 }
 
 static void

@@ -337,7 +337,8 @@ test_bytes_and_ratio(void **state UNUSED)
 	bench.limits = limits_get_default();
 	bench.limits.held_bytes = 4 << 20;
 	run();
-	assert_true((decompose_get_facts(bench.d) & FACT_BIT(FACT_LIMIT_BYTES)) != 0);
+	assert_true((decompose_get_facts(bench.d) & FACT_BIT(FACT_LIMIT_HELD)) != 0);
+	assert_false((decompose_get_facts(bench.d) & FACT_BIT(FACT_LIMIT_BYTES)) != 0);
 	free(zeros);
 }
 

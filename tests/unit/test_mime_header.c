@@ -23,7 +23,7 @@ new_budget(void)
 	struct limits l = limits_get_default();
 	struct budget b;
 
-	budget_init(&b, &l);
+	budget_init(&b, &l, 0);
 	return b;
 }
 

@@ -211,6 +211,30 @@ test_volumes(void **state)
 	buf_done(&b);
 }
 
+/* Bytes told and bytes got: a member without data is no empty member, in a volume or alone. */
+static void
+test_no_bytes(void **state)
+{
+	(void)state;
+	for (int packed = 0; packed < 2; packed++) {
+		for (int volume = 0; volume < 3; volume++) {
+			struct buf b;
+			const struct object *o;
+
+			rar_init(&b, false);
+			put_main4(&b, volume > 0);
+			put_file4(&b, SLICE_LIT("none.exe"), SLICE_NONE, (uint16_t)volume, packed ? 0x33 : 0x30,
+			    5000);
+			put_end4(&b);
+			o = bench_run(&bench, buf_get(&b), "a.rar");
+			assert_true((o->facts & (FACT_BIT(FACT_MULTI_VOLUME) | FACT_BIT(FACT_CORRUPT) |
+			    FACT_BIT(FACT_TRUNCATED) | FACT_BIT(FACT_UNSUPPORTED))) != 0);
+			assert_int_equal(has_fact(o, FACT_MULTI_VOLUME), volume > 0);
+			buf_done(&b);
+		}
+	}
+}
+
 /* A member that cannot be unpacked costs none of the others. */
 static void
 test_one_broken_member(void **state)
@@ -292,6 +316,7 @@ main(void)
 		cmocka_unit_test(test_stored),
 		cmocka_unit_test(test_encrypted),
 		cmocka_unit_test(test_volumes),
+		cmocka_unit_test(test_no_bytes),
 		cmocka_unit_test(test_one_broken_member),
 		cmocka_unit_test(test_names_and_trailer),
 		cmocka_unit_test(test_reader_prefixes),

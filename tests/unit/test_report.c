@@ -13,6 +13,7 @@ struct sample {
 	struct report_object objects[3];
 	struct slice names[2];
 	struct finding findings[2];
+	struct report_double doubles[1];
 };
 
 static void
@@ -32,15 +33,26 @@ sample_make(struct sample *s)
 	s->objects[1].views = VIEW_BIT(VIEW_STRICT) | VIEW_BIT(VIEW_FRAME_MBOX);
 	s->objects[1].ambiguities = AMBIGUITY_BIT(1) | AMBIGUITY_BIT(AMBIGUITY_MAX);
 	s->objects[1].notes = AMBIGUITY_BIT(2);
+	s->objects[2].packing = (struct packing){ 12, UINT64_MAX, SLICE_LIT("deflate") };
+	s->objects[2].flags = REPORT_UNOPENED;
+	s->doubles[0] = (struct report_double){ 3, 1, SLICE_LIT("b > a.exe") };
 	s->objects[2].names = s->names;
 	s->objects[2].name_count = 2;
 	s->findings[0] = (struct finding){ FINDING_VIRUS, 3, SLICE_LIT("signatures"),
 		SLICE_LIT("Eicar"), 55, 0 };
-	s->findings[1] = (struct finding){ FINDING_VIRUS, 1, SLICE_LIT("blocklist"), SLICE_LIT("B"),
-		0, 1 };
-	s->report = (struct report){ .objects = s->objects, .object_count = 3,
-		.findings = s->findings, .finding_count = 2, .not_matched = 4,
-		.facts = FACT_BIT(FACT_LIMIT_BYTES), .decompose_us = 1, .match_us = 2, .cpu_us = 3 };
+	s->findings[1] =
+	    (struct finding){ FINDING_VIRUS, 1, SLICE_LIT("blocklist"), SLICE_LIT("B"), 0, 1 };
+	s->report = (struct report){ .objects = s->objects,
+		.object_count = 3,
+		.findings = s->findings,
+		.finding_count = 2,
+		.doubles = s->doubles,
+		.double_count = 1,
+		.not_matched = 4,
+		.facts = FACT_BIT(FACT_LIMIT_BYTES),
+		.decompose_us = 1,
+		.match_us = 2,
+		.cpu_us = 3 };
 }
 
 static bool
@@ -102,6 +114,16 @@ test_round_trip(void **state UNUSED)
 	assert_int_equal(out.objects[2].place, REPORT_IN_HOLD);
 	assert_int_equal(out.objects[2].name_count, 2);
 	assert_true(slice_eq(out.objects[2].names[1], SLICE_LIT("\xff\0b")));
+	assert_int_equal(out.objects[1].packing.packed_bytes, 0);
+	assert_slice(out.objects[1].packing.method, "");
+	assert_int_equal(out.objects[2].flags, REPORT_UNOPENED);
+	assert_int_equal(out.objects[2].packing.packed_bytes, 12);
+	assert_true(out.objects[2].packing.plain_bytes == UINT64_MAX);
+	assert_slice(out.objects[2].packing.method, "deflate");
+	assert_int_equal(out.double_count, 1);
+	assert_int_equal(out.doubles[0].object, 3);
+	assert_int_equal(out.doubles[0].parent, 1);
+	assert_slice(out.doubles[0].trail, "b > a.exe");
 	assert_int_equal(out.findings[0].object, 3);
 	assert_slice(out.findings[0].name, "Eicar");
 	assert_slice(out.findings[0].scanner, "signatures");
@@ -194,6 +216,10 @@ test_numbers_that_lie(void **state UNUSED)
 	LIE(s.objects[2].parent = UINT32_MAX);
 	LIE(s.findings[0].object = 0);
 	LIE(s.findings[0].object = 4);
+	LIE(s.doubles[0].object = 0);
+	LIE(s.doubles[0].object = 4);
+	LIE(s.doubles[0].parent = 0);
+	LIE(s.doubles[0].parent = UINT32_MAX);
 	LIE(s.findings[1].class = FINDING_CLASS_COUNT);
 	LIE(s.findings[1].class = (enum finding_class)0x7fffffff);
 }
@@ -230,7 +256,8 @@ test_counts_that_lie(void **state UNUSED)
 	struct report out;
 
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		for (size_t at = 4; at <= 8; at += 4) { /* of objects, of findings */
+		for (size_t at = 4; at <= 12;
+		     at += 4) { /* of objects, of findings, of doubles */
 			struct sample s;
 			struct buf b;
 

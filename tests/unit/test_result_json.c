@@ -21,13 +21,28 @@ parse(struct buf *b)
 }
 
 static const char *
-text_of(json_t *root, const char *key)
+text_of(const json_t *root, const char *key)
 {
 	const char *s = json_string_value(json_object_get(root, key));
 
 	if (s == NULL)
 		fail_msg("no text %s", key);
 	return s;
+}
+
+/* What a container tells of a member, and a further place of its bytes. */
+static void
+check_packing(const json_t *root, const json_t *o)
+{
+	json_t *item = json_array_get(json_object_get(root, "doubles"), 0);
+
+	assert_string_equal(text_of(o, "method"), "base\"64");
+	assert_true(json_integer_value(json_object_get(o, "packed")) == INT64_MAX);
+	assert_int_equal(json_integer_value(json_object_get(o, "told_size")), 5);
+	assert_null(json_object_get(o, "unopened"));
+	assert_int_equal(json_integer_value(json_object_get(item, "object")), 2);
+	assert_int_equal(json_integer_value(json_object_get(item, "parent")), 1);
+	assert_string_equal(text_of(item, "trail"), "b.zip > eicar.com");
 }
 
 static void
@@ -39,14 +54,17 @@ test_whole(void **state UNUSED)
 		.trail = SLICE_LIT("2 base64 > a.zip"), .declared = SLICE_LIT("application/zip"),
 		.detected = SLICE_LIT("text/plain"), .size = 68, .names = names, .name_count = 2,
 		.facts = FACT_BIT(FACT_ENCRYPTED) | FACT_BIT(FACT_MACRO),
+		.packing = { UINT64_MAX - 1, 5, SLICE_LIT("base\"64") },
 		.views = VIEW_BIT(VIEW_STRICT) | VIEW_BIT(VIEW_LENIENT),
 		.ambiguities = AMBIGUITY_BIT(7), .notes = AMBIGUITY_BIT(9) } };
 	struct finding findings[] = { { FINDING_VIRUS, 2, SLICE_LIT("signatures"),
 		SLICE_LIT("Eicar"), 1500, 1 } };
+	struct report_double doubles[] = { { 2, 1, SLICE_LIT("b.zip > eicar.com") } };
 	struct unscanned unscanned[] = { { 2, CAUSE_ENCRYPTED, SLICE_NONE },
 		{ 0, CAUSE_DOWN, SLICE_LIT("clamd:main") } };
 	struct scan_job j = { .findings = findings, .finding_count = 1, .unscanned = unscanned,
 		.unscanned_count = 2, .report = { .objects = objects, .object_count = 2,
+		.doubles = doubles, .double_count = 1,
 		.facts = FACT_BIT(FACT_LIMIT_BYTES), .decompose_us = 1234 } };
 	struct decision d = { .verdict = MAIL_INFECTED, .action = ACTION_REJECT, .code = 550,
 		.enhanced = "5.7.1", .text = "No \"thanks\"", .reason = "infected: Eicar" };
@@ -83,6 +101,7 @@ test_whole(void **state UNUSED)
 	assert_int_equal(json_integer_value(json_object_get(o, "parent")), 1);
 	assert_int_equal(json_integer_value(json_object_get(o, "size")), 68);
 	assert_string_equal(text_of(o, "trail"), "2 base64 > a.zip");
+	check_packing(root, o);
 	assert_string_equal(text_of(o, "declared"), "application/zip");
 	assert_string_equal(text_of(o, "sha256"),
 	    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -585,7 +585,7 @@ test_held_bytes(void **state UNUSED)
 	bench.limits.held_bytes = 4000;
 	run(script_held);
 	assert_int_equal(decompose_get_object_count(bench.d), 2);
-	assert_true(get(1)->facts == FACT_BIT(FACT_LIMIT_BYTES));
+	assert_true(get(1)->facts == FACT_BIT(FACT_LIMIT_HELD));
 }
 
 static void
@@ -603,7 +603,7 @@ test_hold_is_full(void **state UNUSED)
 {
 	run(script_full_hold);
 	assert_int_equal(decompose_get_object_count(bench.d), 3);
-	assert_true(get(1)->facts == FACT_BIT(FACT_LIMIT_BYTES));
+	assert_true(get(1)->facts == FACT_BIT(FACT_LIMIT_HELD));
 }
 
 static void

@@ -175,6 +175,10 @@ test_plain(void **state)
 		assert_non_null(child);
 		assert_true(slice_eq(child->bytes, entries[i].plain));
 		assert_true(slice_eq_str(child->trail, entries[i].name));
+		assert_true(slice_eq_str(child->packing.method, i == 0 ? "store" : "deflate"));
+		assert_int_equal(child->packing.packed_bytes, entries[i].packed_len);
+		assert_int_equal(child->packing.plain_bytes, entries[i].plain.len);
+		assert_false(child->unopened);
 	}
 	buf_done(&z.out);
 	buf_done(&text);
@@ -223,6 +227,25 @@ test_hidden_entry(void **state)
 	o = bench_run(&bench, buf_get(&z.out), "a.zip");
 	assert_true(has_fact(o, FACT_DISAGREEMENT));
 	assert_true(bench_has_bytes(&bench, eicar()));
+	assert_int_equal(decompose_get_object_count(bench.d), 3);
+	buf_done(&z.out);
+}
+
+/* Local headers and nothing else: many readers open no such file. */
+static void
+test_no_directory(void **state)
+{
+	struct entry entries[2] = { HARMLESS };
+	struct zip z;
+
+	(void)state;
+	zip_init(&z);
+	entries[1] = virus(8);
+	zip_add(&z, &entries[0]);
+	zip_add(&z, &entries[1]);
+	(void)bench_run(&bench, buf_get(&z.out), "a.zip");
+	assert_true(bench_has_bytes(&bench, eicar()));
+	assert_true(bench_has_bytes(&bench, entries[0].plain));
 	assert_int_equal(decompose_get_object_count(bench.d), 3);
 	buf_done(&z.out);
 }
@@ -344,8 +367,12 @@ test_encrypted_and_unsupported(void **state)
 	o = bench_run(&bench, buf_get(&z.out), "a.zip");
 	assert_int_equal(o->facts, FACT_BIT(FACT_ENCRYPTED) | FACT_BIT(FACT_UNSUPPORTED));
 	assert_true(has_fact(bench_named(&bench, "secret.exe"), FACT_ENCRYPTED));
+	assert_true(bench_named(&bench, "secret.exe")->unopened);
 	assert_true(has_fact(bench_named(&bench, "old.exe"), FACT_UNSUPPORTED));
+	assert_true(bench_named(&bench, "old.exe")->unopened);
+	assert_true(slice_eq_str(bench_named(&bench, "old.exe")->packing.method, "reduce"));
 	assert_int_equal(bench_named(&bench, "a.txt")->facts, 0);
+	assert_false(bench_named(&bench, "a.txt")->unopened);
 	buf_done(&z.out);
 }
 
@@ -388,7 +415,216 @@ test_folders(void **state)
 	zip_make(&z, entries, 2);
 	o = bench_run(&bench, buf_get(&z.out), "a.zip");
 	assert_int_equal(o->facts, 0);
-	assert_int_equal(decompose_get_object_count(bench.d), 1);
+	assert_int_equal(decompose_get_object_count(bench.d), 2); /* the file is a member */
+	assert_int_equal(bench_named(&bench, "empty.txt")->size, 0);
+	assert_false(bench_named(&bench, "empty.txt")->unopened);
+	buf_done(&z.out);
+}
+
+/* However many there are, each is a member: they are not one object with a hundred names. */
+static void
+test_many_empty(void **state)
+{
+	static struct entry entries[200];
+	static char names[200][16];
+	struct zip z;
+	struct object *o;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "__init__%zu.py", i);
+		entries[i] = (struct entry){ .name = names[i], .plain = SLICE_LIT("") };
+	}
+	zip_init(&z);
+	zip_make(&z, entries, ARRAY_LEN(entries));
+	o = bench_run(&bench, buf_get(&z.out), "a.zip");
+	assert_int_equal(o->facts, 0);
+	assert_int_equal(decompose_get_object_count(bench.d), 201);
+	for (uint32_t id = 2; id <= 201; id++) {
+		assert_int_equal(decompose_get_object(bench.d, id)->facts, 0);
+		assert_int_equal(decompose_get_object(bench.d, id)->name_count, 1);
+	}
+	buf_done(&z.out);
+}
+
+/* Encrypted, corrupt, unsupported, truncated: each makes its own fact, of the archive and of
+ * the member, and no other one; the member stands in the list all the same. */
+static void
+test_four_facts(void **state)
+{
+	static const struct {
+		const char *name;
+		enum fact fact;
+		enum cause cause;
+	} rows[] = {
+		{ "encrypted", FACT_ENCRYPTED, CAUSE_ENCRYPTED },
+		{ "corrupt", FACT_CORRUPT, CAUSE_CORRUPT },
+		{ "unsupported", FACT_UNSUPPORTED, CAUSE_UNSUPPORTED },
+		{ "truncated", FACT_TRUNCATED, CAUSE_TRUNCATED },
+	};
+	uint64_t all = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		all |= FACT_BIT(rows[i].fact);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct entry entries[2] = { HARMLESS };
+		struct slice bytes;
+		struct object *o, *member;
+		struct zip z;
+
+		zip_init(&z);
+		entries[1] = virus(8);
+		if (rows[i].fact == FACT_ENCRYPTED)
+			entries[1].flags = 1;
+		zip_add(&z, &entries[0]);
+		zip_add(&z, &entries[1]);
+		bytes = buf_get(&z.out);
+		if (rows[i].fact == FACT_CORRUPT) /* a kind of block that there is not */
+			z.out.data[z.out.len - entries[1].packed_len] = 0x07;
+		if (rows[i].fact == FACT_UNSUPPORTED)
+			z.out.data[entries[1].local_at + 8] = 97;
+		if (rows[i].fact == FACT_UNSUPPORTED)
+			entries[1].method = 97;
+		if (rows[i].fact == FACT_TRUNCATED)
+			bytes = slice_sub(bytes, 0, z.out.len - entries[1].packed_len + 4);
+		else
+			zip_end(&z, entries, 2, 0);
+		if (rows[i].fact != FACT_TRUNCATED)
+			bytes = buf_get(&z.out);
+		o = bench_run(&bench, bytes, "a.zip");
+		if ((o->facts & all) != FACT_BIT(rows[i].fact))
+			fail_msg("%s: %llx", rows[i].name, (unsigned long long)o->facts);
+		assert_int_equal(bench_named(&bench, "a.txt")->facts, 0);
+		member = bench_named(&bench, "virus.com");
+		assert_non_null(member);
+		if ((member->facts & all) != FACT_BIT(rows[i].fact))
+			fail_msg(
+			    "member %s: %llx", rows[i].name, (unsigned long long)member->facts);
+		assert_true(member->unopened || rows[i].fact == FACT_TRUNCATED);
+		assert_int_equal(fact_get_cause(rows[i].fact), rows[i].cause);
+		assert_string_equal(fact_get_text(rows[i].fact), cause_get_text(rows[i].cause));
+		buf_done(&z.out);
+	}
+}
+
+/* A limit is named, at the archive and at the member that met it, and what came before it is
+ * there; members behind it stand in the list. */
+static void
+test_limits_are_named(void **state)
+{
+	static const struct {
+		enum fact fact;
+		struct limits l; /* zeros: the default */
+	} rows[] = {
+		{ FACT_LIMIT_BYTES, { .output_bytes = 100000 } },
+		{ FACT_LIMIT_QUOTA, { .quota_max = 100000, .quota_max_factor = 100 } },
+		{ FACT_LIMIT_HELD, { .held_bytes = 100000 } },
+		{ FACT_LIMIT_RATIO, { .ratio = 2, .ratio_floor_bytes = 50000 } },
+	};
+	struct buf text;
+	struct entry entries[3] = { HARMLESS, { .name = "long.txt", .method = 8 },
+		{ .name = "more.txt", .method = 8 } };
+
+	(void)state;
+	entries[1].plain = sample_text(&text, 50000);
+	entries[2].plain = slice_from(entries[1].plain, 1);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct object *o, *member;
+		struct zip z;
+
+		zip_init(&z);
+		zip_make(&z, entries, 3);
+		if (rows[i].l.output_bytes > 0)
+			bench.limits.output_bytes = rows[i].l.output_bytes;
+		if (rows[i].l.held_bytes > 0)
+			bench.limits.held_bytes = rows[i].l.held_bytes;
+		if (rows[i].l.ratio > 0)
+			bench.limits.ratio = rows[i].l.ratio;
+		if (rows[i].l.ratio_floor_bytes > 0)
+			bench.limits.ratio_floor_bytes = rows[i].l.ratio_floor_bytes;
+		bench.limits.quota_max = rows[i].l.quota_max;
+		bench.limits.quota_max_factor = rows[i].l.quota_max_factor;
+		o = bench_run(&bench, buf_get(&z.out), "a.zip");
+		bench.limits = limits_get_default();
+		if ((o->facts & FACTS_LIMITS) != FACT_BIT(rows[i].fact))
+			fail_msg("%s: %llx", fact_get_text(rows[i].fact),
+			    (unsigned long long)o->facts);
+		assert_true((decompose_get_facts(bench.d) & FACT_BIT(rows[i].fact)) != 0);
+		assert_int_equal(bench_named(&bench, "a.txt")->facts, 0);
+		assert_true(bench_has_bytes(&bench, entries[0].plain));
+		member = bench_named(&bench, "long.txt");
+		assert_non_null(member);
+		assert_true(has_fact(member, rows[i].fact));
+		assert_true(member->size < entries[1].plain.len);
+		assert_int_equal(member->packing.plain_bytes, entries[1].plain.len);
+		assert_non_null(bench_named(&bench, "more.txt"));
+		assert_true(has_fact(bench_named(&bench, "more.txt"), rows[i].fact));
+		buf_done(&z.out);
+	}
+	buf_done(&text);
+}
+
+/* Equal members are one object, and two places. */
+static void
+test_equal_members(void **state)
+{
+	struct entry entries[3] = { HARMLESS };
+	struct buf inner;
+	struct zip z, outer;
+
+	(void)state;
+	entries[1] = virus(8);
+	zip_init(&z);
+	zip_make(&z, entries, 2);
+	buf_init(&inner, 10000);
+	assert_int_equal(buf_append_slice(&inner, buf_get(&z.out)), 0);
+	buf_done(&z.out);
+	entries[0] = (struct entry){ .name = "inner.zip", .plain = buf_get(&inner) };
+	entries[1].name = "direct.com";
+	entries[2] = (struct entry){ .name = "again.zip", .plain = buf_get(&inner) };
+	zip_init(&outer);
+	zip_make(&outer, entries, 3);
+	assert_int_equal(bench_run(&bench, buf_get(&outer.out), "a.zip")->facts, 0);
+	assert_int_equal(decompose_get_object_count(bench.d), 4);
+	assert_int_equal(decompose_get_double_count(bench.d), 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct object_double *x = decompose_get_double(bench.d, i);
+		const struct object *o = decompose_get_object(bench.d, x->object);
+
+		if (slice_eq_str(x->trail, "again.zip")) {
+			assert_int_equal(x->parent, 1);
+			assert_true(slice_eq_str(o->trail, "inner.zip"));
+		} else {
+			assert_true(slice_eq_str(x->trail, "inner.zip > virus.com"));
+			assert_true(slice_eq_str(o->trail, "direct.com"));
+		}
+	}
+	buf_done(&outer.out);
+	buf_done(&inner);
+}
+
+/* A member that the directory tells of and the file does not have. */
+static void
+test_missing_member(void **state)
+{
+	struct entry entries[2] = { HARMLESS };
+	struct zip z;
+	struct object *o;
+
+	(void)state;
+	zip_init(&z);
+	zip_add(&z, &entries[0]);
+	entries[1] = virus(8);
+	entries[1].local_at = 5;
+	entries[1].packed_len = 77;
+	zip_end(&z, entries, 2, 0);
+	o = bench_run(&bench, buf_get(&z.out), "a.zip");
+	assert_true(has_fact(o, FACT_CORRUPT));
+	o = bench_named(&bench, "virus.com");
+	assert_non_null(o);
+	assert_true(o->unopened && has_fact(o, FACT_CORRUPT));
+	assert_int_equal(o->packing.packed_bytes, 77);
 	buf_done(&z.out);
 }
 
@@ -481,6 +717,7 @@ main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_hidden_entry),
+		cmocka_unit_test(test_no_directory),
 		cmocka_unit_test(test_concatenated),
 		cmocka_unit_test(test_prefix_and_suffix),
 		cmocka_unit_test(test_lying_sizes),
@@ -488,6 +725,11 @@ main(void)
 		cmocka_unit_test(test_encrypted_and_unsupported),
 		cmocka_unit_test(test_corrupt),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_many_empty),
+		cmocka_unit_test(test_four_facts),
+		cmocka_unit_test(test_limits_are_named),
+		cmocka_unit_test(test_equal_members),
+		cmocka_unit_test(test_missing_member),
 		cmocka_unit_test(test_overlap_bomb),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_stored_inner),

@@ -77,20 +77,28 @@ def _fetch(package, folder):
 	return newest()
 
 
-def _is_installed(package):
-	result = _run("dpkg-query", "-W", "-f=${db:Status-Status}\n", package)
-	return "installed" in result.stdout.split()
+def _installed_names():
+	"""Names of the machine's packages, and of the virtual ones they provide: perl stands for a
+	dozen lib...-perl that exist nowhere else."""
+	names = set()
+	text = _run("dpkg-query", "-W", "-f=${db:Status-Status} ${Package}, ${Provides}\n").stdout
+	for line in text.split("\n"):
+		status, _, rest = line.partition(" ")
+		if status == "installed":
+			names.update(name.split("(")[0].strip() for name in rest.split(","))
+	return names
 
 
-def _missing_libraries(deb):
-	"""Names of the plain library packages that a .deb depends on and the machine does not have."""
+def _missing_libraries(deb, installed):
+	"""Names of the library packages that a .deb depends on and the machine does not have, the
+	first where any of several would do. installed: _installed_names()."""
 	names = []
 	for field in ("Pre-Depends", "Depends"):
 		text = _run("dpkg-deb", "-f", deb, field).stdout
 		for alternative in text.replace("\n", " ").split(","):
-			name = alternative.split("|")[0].split("(")[0].split(":")[0].strip()
-			if name.startswith("lib") and not _is_installed(name):
-				names.append(name)
+			choices = [c.split("(")[0].split(":")[0].strip() for c in alternative.split("|")]
+			if choices[0].startswith("lib") and not installed.intersection(choices):
+				names.append(choices[0])
 	return names
 
 
@@ -129,6 +137,11 @@ class Root:
 				if glob.glob(os.path.join(folder, "*.so*")):
 					folders.append(folder)
 		return ":".join(folders)
+
+	def perl_path(self):
+		"""Value of PERL5LIB that finds the unpacked Perl modules."""
+		return ":".join(sorted(glob.glob(os.path.join(self.path, "usr/lib/*-linux-gnu*/perl5/*"))) +
+			[os.path.join(self.path, "usr/share/perl5")])
 
 	def env(self, **more):
 		"""A small environment for the unpacked programs."""
@@ -169,7 +182,7 @@ def _unpack_into(final, debs, wanted):
 	shutil.rmtree(building, ignore_errors=True)
 	shutil.rmtree(final, ignore_errors=True)
 	os.makedirs(building)
-	queue, seen = list(wanted), set()
+	queue, seen, installed = list(wanted), set(), _installed_names()
 	while queue:
 		package = queue.pop(0)
 		if package in seen:
@@ -179,6 +192,6 @@ def _unpack_into(final, debs, wanted):
 		result = _run("dpkg", "-x", deb, building)
 		if result.returncode != 0:
 			raise PackageError("dpkg -x %s: %s" % (deb, result.stdout.strip()[-500:]))
-		queue += _missing_libraries(deb)
+		queue += _missing_libraries(deb, installed)
 	_drop_set_id_bits(building)
 	os.rename(building, final)

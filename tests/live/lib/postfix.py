@@ -13,7 +13,7 @@ import signal
 from . import debian, process
 
 _MASTER_CF = """\
-127.0.0.1:{port} inet n - n - {max_smtpd} smtpd
+127.0.0.1:{port} inet n - n - {max_smtpd} smtpd{smtpd_options}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -133,16 +133,20 @@ class Postfix:
 	milter		"inet:127.0.0.1:PORT", "unix:PATH", or "" for none
 	sink_port	where its mails go, on 127.0.0.1
 	port		where it takes mail
+	main, master	further lines of main.cf and master.cf
+	smtpd_options	"-o NAME=VALUE" of the smtpd on port
 	"""
 
 	def __init__(self, base, milter, sink_port, size_limit=300 * 1024 * 1024,
-			milter_content_timeout=60, milter_connect_timeout=10, max_smtpd=100, port=None):
+			milter_content_timeout=60, milter_connect_timeout=10, max_smtpd=100, port=None,
+			main="", master="", smtpd_options=""):
 		self.root = debian.unpack("postfix", ["postfix"])
 		self.base = os.path.join(base, "postfix")
 		self.port = port or process.free_port()
 		self.log_path = os.path.join(self.base, "mail.log")
 		self.process = None
-		self._settings = dict(base=self.base, root=self.root.path, port=self.port,
+		self._more = {"main.cf": main, "master.cf": master}
+		self._settings = dict(base=self.base, smtpd_options=" " + smtpd_options, root=self.root.path, port=self.port,
 			milter=milter, sink_port=sink_port, size_limit=size_limit, max_smtpd=max_smtpd,
 			milter_content_timeout=milter_content_timeout,
 			milter_connect_timeout=milter_connect_timeout,
@@ -217,4 +221,4 @@ class Postfix:
 
 	def _write(self, name, template):
 		with open(os.path.join(self.base, "etc", name), "w") as handle:
-			handle.write(template.format(**self._settings))
+			handle.write(template.format(**self._settings) + self._more[name])

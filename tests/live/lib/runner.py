@@ -88,7 +88,7 @@ def main(fixture=None, needs_root=True):
 		for function in _tests:
 			if not wanted or function.__name__ in wanted:
 				failed += not _run_one(function, made)
-	except debian.PackageError as error:
+	except (debian.PackageError, Skip) as error:
 		_report("SKIP", name, str(error))
 		sys.exit(_SKIP_STATUS)
 	except Exception as error:              # pylint: disable=broad-except

@@ -1,0 +1,56 @@
+/* helper_opener.c: which object goes to 7zz, and as what. Doing it is helper_unpack.c's. */
+#include "decompose/helper_opener.h"
+
+#include "base/macros.h"
+#include "decompose/decompose.h"
+#include "decompose/magic.h"
+
+static const struct {
+	const char *format; /* magic_type's */
+	enum helper_type type;
+} formats[] = {
+	{ "wim", HELPER_TYPE_WIM },
+	{ "chm", HELPER_TYPE_CHM },
+	{ "squashfs", HELPER_TYPE_SQUASHFS },
+	{ "cramfs", HELPER_TYPE_CRAMFS },
+	/* In layers: container, partitions, file system. Sparse ones are far larger than the
+	 * file that holds them, so the layers are not written out one by one. */
+	{ "dmg", HELPER_TYPE_ANY },
+	{ "vhd", HELPER_TYPE_ANY },
+	{ "vhdx", HELPER_TYPE_ANY },
+	{ "vmdk", HELPER_TYPE_ANY },
+	{ "vdi", HELPER_TYPE_ANY },
+	{ "qcow", HELPER_TYPE_ANY },
+	{ "gpt", HELPER_TYPE_ANY },
+	{ "mbr", HELPER_TYPE_ANY },
+	{ "fat", HELPER_TYPE_ANY },
+	{ "ntfs", HELPER_TYPE_ANY },
+	{ "ext", HELPER_TYPE_ANY },
+	{ "hfs", HELPER_TYPE_ANY },
+	{ "apfs", HELPER_TYPE_ANY },
+};
+
+static size_t
+row_of(const struct object *o)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(formats) && !magic_is(o->detected, formats[i].format))
+		i++;
+	return i;
+}
+
+bool
+helper_opener_claims(const struct object *o)
+{
+	return (o->roles & ROLE_LEAF) != 0 && row_of(o) < ARRAY_LEN(formats);
+}
+
+void
+helper_opener_open(struct decompose *d, struct object *o)
+{
+	size_t i = row_of(o);
+
+	if (i < ARRAY_LEN(formats))
+		object_add_facts(o, helper_unpack(d, o, formats[i].type, formats[i].format));
+}

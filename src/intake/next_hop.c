@@ -1,0 +1,732 @@
+/* next_hop.c: one connection to the next hop: connect, greeting, EHLO, STARTTLS, XFORWARD, then
+ * commands and replies in order. A connection that was kept may have been closed by the other
+ * side meanwhile: what was said on it and not answered is said again on a new one, once. */
+#include "intake/next_hop.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/macros.h"
+#include "config/config.h"
+#include "intake/intake.h"
+#include "intake/next_hop_private.h"
+#include "intake/smtp_xforward.h"
+
+#define READ_CHUNK     16384u
+#define READS_PER_TURN 32u
+#define OUT_MAX_BYTES  (4u << 20)
+#define HELD_MAX_BYTES (4u << 20)
+#define SEND_CHUNK     (256u * 1024)
+#define KEEPALIVE_MS                                                                           \
+	60000u /* below the five minutes that a server waits (RFC 5321 4.5.3.2.7) */
+#define IDLE_MS   30000u
+#define MAILS_MAX 1000u /* on one connection */
+
+enum client_name { CLIENT_NAME, CLIENT_HELO, CLIENT_ADDRESS };
+
+static void hop_on_io(void *ctx, unsigned events);
+static void hop_on_timer(void *ctx);
+
+static bool
+hop_is_waiting(const struct next_hop *h)
+{
+	return h->state != NEXT_HOP_READY || h->expected > 0 || h->skipped > 0 ||
+	       h->out.len > 0 || h->is_sending;
+}
+
+/* Any progress starts the time anew. */
+static void
+hop_set_timer(struct next_hop *h)
+{
+	unsigned ms = h->events == NULL ? IDLE_MS : KEEPALIVE_MS;
+
+	if (hop_is_waiting(h))
+		ms = h->is_mail_sent ? 2 * h->timeout_ms : h->timeout_ms;
+	if (h->why[0] != '\0' || h->must_tell_ready)
+		ms = 0;
+	h->deadline_ms = clock_now_ms() + ms;
+	loop_timer_set_ms(h->timer, ms);
+}
+
+static void
+hop_set_watch(struct next_hop *h)
+{
+	unsigned want = LOOP_READ;
+
+	if (h->watch == NULL)
+		return;
+	if (h->state == NEXT_HOP_CONNECTING)
+		want = LOOP_WRITE;
+	else if (h->out.len > 0 || h->is_sending)
+		want |= LOOP_WRITE;
+	loop_watch_set(h->watch,
+	    h->state == NEXT_HOP_CONNECTING ? want : stream_get_events(h->stream, want));
+}
+
+static void
+hop_disconnect(struct next_hop *h)
+{
+	loop_watch_free(&h->watch);
+	stream_free(&h->stream);
+	smtp_reply_clear(&h->reply);
+	buf_done(&h->out);
+}
+
+static void
+client_forget(struct next_hop *h)
+{
+	for (size_t i = 0; i < ARRAY_LEN(h->names); i++) {
+		free(h->names[i]);
+		h->names[i] = NULL;
+	}
+	h->wants_xforward = false;
+}
+
+/* The session is told from the timer, so that nobody is called back from his own call. */
+static void
+hop_fail(struct next_hop *h, const char *why)
+{
+	if (h->state == NEXT_HOP_FAILED)
+		return;
+	h->state = NEXT_HOP_FAILED;
+	hop_disconnect(h);
+	snprintf(h->why, sizeof(h->why), "%s", why);
+	hop_set_timer(h);
+}
+
+/* The next of the place's addresses that takes a connection. */
+static void
+hop_connect(struct next_hop *h)
+{
+	struct next_hop_place *p = h->place;
+	int on = 1, error = EADDRNOTAVAIL;
+
+	hop_disconnect(h);
+	h->state = NEXT_HOP_CONNECTING;
+	for (; h->address_at < p->address_count; h->address_at++) {
+		const struct sockaddr *to =
+		    (const struct sockaddr *)&p->addresses[h->address_at];
+		CLEANUP(fd_close)
+		int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		if (fd >= 0 && to->sa_family != AF_UNIX)
+			(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		if (fd >= 0 &&
+		    (connect(fd, to, p->lengths[h->address_at]) == 0 || errno == EINPROGRESS)) {
+			h->watch = loop_watch_new(p->loop, fd, LOOP_WRITE, hop_on_io, h);
+			h->stream = stream_new(&fd);
+			hop_set_timer(h);
+			return;
+		}
+		error = errno;
+	}
+	hop_fail(h, p->address_count == 0 ? "its address is not known" : strerror(error));
+}
+
+/* It had been closed, or closed while we spoke: once more on a new connection. */
+static void
+hop_lost(struct next_hop *h, const char *why)
+{
+	if (!h->is_reused || h->events == NULL) {
+		hop_fail(h, why);
+		return;
+	}
+	h->is_reused = false;
+	h->skipped = 0;
+	h->address_at = 0;
+	h->offer = (struct next_hop_offer){ .is_known = false };
+	h->mails = 0;
+	hop_connect(h);
+}
+
+static void
+hop_encode(struct next_hop *h)
+{
+	while (h->is_sending && h->out.len < SEND_CHUNK) {
+		struct slice piece;
+		ssize_t n;
+
+		if (h->piece_at == h->piece_count) {
+			if (smtp_dot_encode_end(&h->encoder, &h->out) < 0) {
+				hop_fail(h, "no memory");
+				return;
+			}
+			h->is_sending = false;
+			h->is_mail_sent = true;
+			return;
+		}
+		piece = slice_from(h->pieces[h->piece_at], h->piece_from);
+		n = smtp_dot_encode(&h->encoder, piece, SEND_CHUNK, &h->out);
+		if (n < 0) {
+			hop_fail(h, "no memory");
+			return;
+		}
+		h->piece_from += (size_t)n;
+		if (h->piece_from == h->pieces[h->piece_at].len) {
+			h->piece_at++;
+			h->piece_from = 0;
+		}
+	}
+}
+
+static void
+hop_flush(struct next_hop *h)
+{
+	for (unsigned turn = 0; turn < READS_PER_TURN && h->state > NEXT_HOP_CONNECTING;
+	     turn++) {
+		ssize_t n;
+
+		hop_encode(h);
+		if (h->state == NEXT_HOP_FAILED || h->out.len == 0)
+			break;
+		n = stream_write(h->stream, h->out.data, h->out.len);
+		if (n == -EAGAIN)
+			return;
+		if (n < 0) {
+			hop_lost(h, "the connection broke");
+			return;
+		}
+		buf_consume(&h->out, (size_t)n);
+	}
+	if (h->state != NEXT_HOP_FAILED && h->out.len == 0)
+		buf_done(&h->out);
+}
+
+static void
+hop_say(struct next_hop *h, const char *line)
+{
+	if (buf_append_str(&h->out, line) < 0 || buf_append_str(&h->out, "\r\n") < 0)
+		hop_fail(h, "no memory");
+}
+
+static void
+hop_say_hello(struct next_hop *h)
+{
+	char host[256], line[300];
+
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		snprintf(host, sizeof(host), "localhost");
+	host[sizeof(host) - 1] = '\0';
+	snprintf(line, sizeof(line), "%s %s", h->place->is_lmtp ? "LHLO" : "EHLO", host);
+	h->state = NEXT_HOP_EHLO;
+	hop_say(h, line);
+}
+
+static const struct {
+	const char *keyword;
+	unsigned can;
+} keywords[] = {
+	{ "PIPELINING", NEXT_HOP_PIPELINING },
+	{ "8BITMIME", NEXT_HOP_8BITMIME },
+	{ "SMTPUTF8", NEXT_HOP_SMTPUTF8 },
+	{ "DSN", NEXT_HOP_DSN },
+	{ "ENHANCEDSTATUSCODES", NEXT_HOP_ENHANCED },
+	{ "STARTTLS", NEXT_HOP_STARTTLS },
+	{ "SIZE", NEXT_HOP_SIZE },
+};
+
+/* The first line is the greeting; each further line a keyword and its words. */
+static void
+offer_read(struct next_hop *h)
+{
+	struct next_hop_offer o = { .is_known = true };
+
+	for (unsigned i = 1; i < h->reply.lines; i++) {
+		struct slice line = slice_trim(smtp_reply_get_line(&h->reply, i));
+		size_t blank = MIN_OF(slice_find_byte(line, ' ', 0), line.len);
+		struct slice word = slice_sub(line, 0, blank);
+		struct slice rest = slice_trim(slice_from(line, blank));
+
+		for (size_t k = 0; k < ARRAY_LEN(keywords); k++) {
+			if (slice_eq_str_nocase(word, keywords[k].keyword))
+				o.can |= keywords[k].can;
+		}
+		if (slice_eq_str_nocase(word, "SIZE"))
+			(void)slice_parse_uint(rest, UINT64_MAX, &o.size_bytes);
+		if (slice_eq_str_nocase(word, "XFORWARD"))
+			o.xforward = smtp_xforward_parse_offer(rest);
+	}
+	h->offer = o;
+}
+
+/* XFORWARD first, then what waited. */
+static void
+hop_become_ready(struct next_hop *h)
+{
+	int n = 0;
+
+	h->state = NEXT_HOP_READY;
+	if (h->wants_xforward && h->offer.xforward != 0) {
+		struct intake_client client = { .port = h->port,
+			.name = h->names[CLIENT_NAME],
+			.helo = h->names[CLIENT_HELO] };
+
+		snprintf(
+		    client.address, sizeof(client.address), "%s", h->names[CLIENT_ADDRESS]);
+		n = smtp_xforward_format(
+		    &client, h->proto, slice_of_str(h->ident), h->offer.xforward, &h->out);
+	}
+	if (n < 0 || buf_append_slice(&h->out, buf_get(&h->held)) < 0) {
+		hop_fail(h, "no memory");
+		return;
+	}
+	h->skipped += (unsigned)MAX_OF(n, 0);
+	if (!h->is_reused) {
+		buf_done(&h->held);
+		client_forget(h);
+	}
+	h->must_tell_ready = h->events != NULL && h->events->ready != NULL;
+}
+
+static void
+handle_ehlo(struct next_hop *h)
+{
+	int tls = h->place->tls;
+	bool is_offered;
+
+	if (h->reply.code != 250) {
+		hop_fail(h, "it refuses EHLO");
+		return;
+	}
+	offer_read(h);
+	is_offered = (h->offer.can & NEXT_HOP_STARTTLS) != 0;
+	if (tls != CONFIG_TLS_NONE && !stream_is_tls(h->stream) && is_offered) {
+		h->state = NEXT_HOP_STARTTLS_SENT;
+		hop_say(h, "STARTTLS");
+		return;
+	}
+	if (tls >= CONFIG_TLS_MUST && !stream_is_tls(h->stream)) {
+		hop_fail(h, "it does not offer STARTTLS");
+		return;
+	}
+	h->place->offer = h->offer;
+	hop_become_ready(h);
+}
+
+static void
+handle_starttls(struct next_hop *h)
+{
+	struct tls_context *t;
+
+	if (h->reply.code != 220) {
+		if (h->place->tls >= CONFIG_TLS_MUST) {
+			hop_fail(h, "it refuses STARTTLS");
+			return;
+		}
+		h->place->offer = h->offer;
+		hop_become_ready(h);
+		return;
+	}
+	t = next_hop_place_get_tls(h->place);
+	if (t == NULL || stream_start_tls(h->stream, t, h->place->name) < 0) {
+		hop_fail(h, "TLS cannot be set up");
+		return;
+	}
+	h->state = NEXT_HOP_HANDSHAKE;
+}
+
+/* A whole reply lies in h->reply. */
+static void
+handle_reply(struct next_hop *h)
+{
+	unsigned code = h->reply.code;
+
+	switch (h->state) {
+	case NEXT_HOP_BANNER:
+		if (code == 220)
+			hop_say_hello(h);
+		else
+			hop_fail(h, "it does not take connections now");
+		return;
+	case NEXT_HOP_EHLO:
+		handle_ehlo(h);
+		return;
+	case NEXT_HOP_STARTTLS_SENT:
+		handle_starttls(h);
+		return;
+	case NEXT_HOP_READY:
+		break;
+	default:
+		hop_fail(h, "it speaks out of turn");
+		return;
+	}
+	if (h->skipped > 0 && code != 421) {
+		h->skipped--;
+		if (h->events == NULL && code / 100 != 2)
+			hop_fail(h, "RSET failed");
+		return;
+	}
+	if (h->expected == 0 || h->skipped > 0) {
+		if (code == 421)
+			hop_lost(h, "it closes the connection");
+		else
+			hop_fail(h, "it speaks out of turn");
+		return;
+	}
+	if (code == 421 && h->is_reused) {
+		hop_lost(h, "it closes the connection");
+		return;
+	}
+	h->expected--;
+	if (h->is_reused) {
+		h->is_reused = false;
+		buf_done(&h->held);
+		client_forget(h);
+	}
+	h->events->reply(h->ctx, &h->reply);
+}
+
+static void
+hop_feed(struct next_hop *h, struct slice in)
+{
+	while (in.len > 0 && !h->is_dead && h->state != NEXT_HOP_FAILED) {
+		size_t used = 0;
+		int r = smtp_reply_feed(&h->reply, in, &used);
+
+		in = slice_from(in, used);
+		if (r < 0) {
+			hop_fail(h, "its reply is not SMTP");
+			return;
+		}
+		if (r == 0)
+			return;
+		/* What came in plain behind the answer to STARTTLS was put there by somebody.
+		 */
+		if (h->state == NEXT_HOP_STARTTLS_SENT && h->reply.code == 220 && in.len > 0) {
+			hop_fail(h, "it speaks before TLS begins");
+			return;
+		}
+		handle_reply(h);
+		if (!h->is_dead)
+			smtp_reply_clear(&h->reply);
+		if (h->state == NEXT_HOP_CONNECTING)
+			return; /* once more, on another connection */
+	}
+}
+
+static void
+hop_read(struct next_hop *h)
+{
+	static uint8_t buffer[READ_CHUNK];
+
+	for (unsigned turn = 0; turn < READS_PER_TURN; turn++) {
+		ssize_t n;
+
+		if (h->is_dead || h->state == NEXT_HOP_FAILED ||
+		    h->state == NEXT_HOP_CONNECTING || h->state == NEXT_HOP_HANDSHAKE)
+			return;
+		n = stream_read(h->stream, buffer, sizeof(buffer));
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			hop_lost(
+			    h, n == 0 ? "it closed the connection" : "the connection broke");
+			return;
+		}
+		hop_feed(h, slice_of(buffer, (size_t)n));
+	}
+}
+
+static void
+hop_handshake(struct next_hop *h)
+{
+	struct err e = { 0 };
+	int r = stream_handshake(h->stream, &e);
+
+	if (r < 0)
+		hop_fail(h, "the TLS handshake failed");
+	else if (r == 1)
+		hop_say_hello(h);
+}
+
+static void
+hop_connected(struct next_hop *h)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(stream_get_fd(h->stream), SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error == 0) {
+		h->state = NEXT_HOP_BANNER;
+		return;
+	}
+	h->address_at++;
+	if (h->address_at < h->place->address_count)
+		hop_connect(h);
+	else
+		hop_fail(h, strerror(error));
+}
+
+static void
+hop_enter(struct next_hop *h)
+{
+	ASSERT(h->busy < 100);
+	h->busy++;
+}
+
+static void
+hop_leave(struct next_hop *h)
+{
+	if (--h->busy > 0)
+		return;
+	if (h->is_dead) {
+		next_hop_free(h);
+		return;
+	}
+	hop_set_watch(h);
+	hop_set_timer(h);
+}
+
+static void
+hop_on_io(void *ctx, unsigned events UNUSED)
+{
+	struct next_hop *h = ctx;
+
+	hop_enter(h);
+	if (h->state == NEXT_HOP_CONNECTING)
+		hop_connected(h);
+	if (h->state == NEXT_HOP_HANDSHAKE)
+		hop_handshake(h);
+	hop_flush(h);
+	hop_read(h);
+	if (!h->is_dead && h->state != NEXT_HOP_FAILED)
+		hop_flush(h);
+	hop_leave(h);
+}
+
+static void
+hop_tell_failure(struct next_hop *h)
+{
+	const struct next_hop_events *events = h->events;
+
+	if (events == NULL) {
+		next_hop_place_forget(h);
+		h->is_dead = true;
+		return;
+	}
+	h->why[sizeof(h->why) - 1] = '\0';
+	events->failed(h->ctx, h->why);
+}
+
+static void
+hop_on_timer(void *ctx)
+{
+	struct next_hop *h = ctx;
+
+	hop_enter(h);
+	if (h->must_tell_ready && h->state == NEXT_HOP_READY) {
+		h->must_tell_ready = false;
+		if (h->events != NULL)
+			h->events->ready(h->ctx);
+		if (!h->is_dead)
+			hop_flush(h);
+	} else if (h->state == NEXT_HOP_FAILED) {
+		hop_tell_failure(h);
+	} else if (clock_now_ms() >= h->deadline_ms) {
+		if (hop_is_waiting(h))
+			hop_fail(h, "it does not answer in time");
+		else if (h->events == NULL)
+			hop_fail(h, "idle");
+		else {
+			hop_say(h, "NOOP");
+			h->skipped++;
+			hop_flush(h);
+		}
+	}
+	hop_leave(h);
+}
+
+struct next_hop *
+next_hop_new(struct next_hop_place *p)
+{
+	struct next_hop *h = mem_new(sizeof(*h));
+
+	h->place = p;
+	h->timer = loop_timer_new(p->loop, hop_on_timer, h);
+	smtp_reply_init(&h->reply);
+	buf_init(&h->out, OUT_MAX_BYTES);
+	buf_init(&h->held, HELD_MAX_BYTES);
+	return h;
+}
+
+void
+next_hop_free(struct next_hop *h)
+{
+	hop_disconnect(h);
+	loop_timer_free(&h->timer);
+	smtp_reply_done(&h->reply);
+	client_forget(h);
+	buf_done(&h->held);
+	free(h);
+}
+
+struct next_hop *
+next_hop_take(struct next_hop_place *p, const struct config_listener *options,
+    const struct intake_client *client, const char *proto, struct slice ident,
+    const struct next_hop_events *events, void *ctx)
+{
+	struct next_hop *h = p->idle;
+
+	while (h != NULL && (h->skipped > 0 || h->state != NEXT_HOP_READY))
+		h = h->next;
+	if (h != NULL)
+		next_hop_place_forget(h);
+	else
+		h = next_hop_new(p);
+	hop_enter(h);
+	h->events = events;
+	h->ctx = ctx;
+	h->timeout_ms = options->next_hop_timeout_ms;
+	h->keep_most = options->next_hop_connections;
+	h->is_mail_sent = h->is_sending = false;
+	client_forget(h);
+	if (client != NULL && options->xforward) {
+		h->wants_xforward = true;
+		h->names[CLIENT_NAME] = mem_strdup(client->name);
+		h->names[CLIENT_HELO] = mem_strdup(client->helo);
+		h->names[CLIENT_ADDRESS] = mem_strdup(client->address);
+		h->port = client->port;
+		snprintf(h->proto, sizeof(h->proto), "%s", proto);
+		snprintf(
+		    h->ident, sizeof(h->ident), "%.*s", SLICE_FMT(slice_sub(ident, 0, 63)));
+	}
+	h->is_reused = h->stream != NULL;
+	if (h->is_reused) {
+		hop_become_ready(h);
+	} else {
+		h->address_at = 0;
+		hop_connect(h);
+	}
+	hop_leave(h);
+	return h;
+}
+
+int
+next_hop_command(struct next_hop *h, struct slice line)
+{
+	int r = 0;
+
+	hop_enter(h);
+	if (h->state != NEXT_HOP_READY || h->is_reused) {
+		size_t len = h->held.len;
+
+		r = buf_append_slice(&h->held, line);
+		if (r == 0)
+			r = buf_append_str(&h->held, "\r\n");
+		if (r < 0)
+			h->held.len = len;
+	}
+	if (r == 0 && h->state == NEXT_HOP_READY) {
+		size_t len = h->out.len;
+
+		r = buf_append_slice(&h->out, line);
+		if (r == 0)
+			r = buf_append_str(&h->out, "\r\n");
+		if (r < 0)
+			h->out.len = len;
+	}
+	if (r == 0)
+		h->expected++;
+	hop_leave(h);
+	return r;
+}
+
+void
+next_hop_push(struct next_hop *h)
+{
+	hop_enter(h);
+	if (h->state == NEXT_HOP_READY)
+		hop_flush(h);
+	hop_leave(h);
+}
+
+void
+next_hop_send_mail(
+    struct next_hop *h, const struct slice *pieces, size_t count, unsigned replies)
+{
+	hop_enter(h);
+	h->pieces = pieces;
+	h->piece_count = count;
+	h->piece_at = h->piece_from = 0;
+	h->encoder = (struct smtp_dot_encoder){ 0 };
+	h->is_sending = true;
+	h->is_reused = false;
+	h->expected += replies;
+	h->mails++;
+	if (h->state == NEXT_HOP_READY)
+		hop_flush(h);
+	hop_leave(h);
+}
+
+bool
+next_hop_mail_is_sent(const struct next_hop *h)
+{
+	return h->is_mail_sent;
+}
+
+bool
+next_hop_can_pipeline(const struct next_hop *h)
+{
+	return h->state == NEXT_HOP_READY && (h->offer.can & NEXT_HOP_PIPELINING) != 0;
+}
+
+struct next_hop_offer
+next_hop_get_offer(const struct next_hop *h)
+{
+	return h->offer;
+}
+
+static void
+hop_end(struct next_hop *h)
+{
+	h->events = NULL;
+	h->is_dead = true;
+	if (h->busy == 0)
+		next_hop_free(h);
+}
+
+void
+next_hop_drop(struct next_hop **address)
+{
+	struct next_hop *h = TAKE(*address);
+
+	if (h != NULL)
+		hop_end(h);
+}
+
+void
+next_hop_release(struct next_hop **address, bool in_transaction)
+{
+	struct next_hop *h = TAKE(*address);
+
+	if (h == NULL)
+		return;
+	h->pieces = NULL;
+	h->must_tell_ready = false;
+	if (h->state != NEXT_HOP_READY || h->expected > 0 || h->is_sending || h->out.len > 0 ||
+	    h->mails >= MAILS_MAX || h->place->idle_count >= h->keep_most) {
+		hop_end(h);
+		return;
+	}
+	hop_enter(h);
+	h->events = NULL;
+	h->ctx = NULL;
+	h->is_mail_sent = h->is_reused = false;
+	buf_done(&h->held);
+	client_forget(h);
+	next_hop_place_keep(h);
+	if (in_transaction) {
+		hop_say(h, "RSET");
+		h->skipped++;
+		hop_flush(h);
+	}
+	hop_leave(h);
+}

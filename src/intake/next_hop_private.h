@@ -1,0 +1,87 @@
+/* next_hop_private.h: what next_hop.c (one connection) and next_hop_place.c (addresses, offers,
+ * idle connections) share. */
+#ifndef CORDON_INTAKE_NEXT_HOP_PRIVATE_H
+#define CORDON_INTAKE_NEXT_HOP_PRIVATE_H
+
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "base/stream.h"
+#include "intake/next_hop.h"
+#include "intake/smtp_dot.h"
+#include "intake/smtp_reply.h"
+
+#define NEXT_HOP_ADDRESSES_MAX 8u
+
+struct next_hop_place {
+	struct next_hop_place *next;
+	struct loop *loop;    /* borrowed */
+	char *address, *name; /* as configured; owned */
+	bool is_lmtp;
+	int tls;                           /* enum config_next_hop_tls */
+	const struct config *resolved_for; /* compared only */
+	struct sockaddr_storage addresses[NEXT_HOP_ADDRESSES_MAX];
+	socklen_t lengths[NEXT_HOP_ADDRESSES_MAX];
+	unsigned address_count;
+	struct tls_context *tls_context;
+	struct next_hop_offer offer;
+	struct next_hop *asking; /* for its offer; NULL: nobody asks */
+	struct next_hop_question *questions;
+	struct next_hop *idle; /* the one used last stands first */
+	unsigned idle_count;
+};
+
+enum next_hop_state {
+	NEXT_HOP_CONNECTING,
+	NEXT_HOP_BANNER,
+	NEXT_HOP_EHLO,
+	NEXT_HOP_STARTTLS_SENT,
+	NEXT_HOP_HANDSHAKE,
+	NEXT_HOP_READY,
+	NEXT_HOP_FAILED, /* told, or about to be */
+};
+
+struct next_hop {
+	struct next_hop_place *place;
+	struct next_hop *next, *prev;         /* while idle */
+	const struct next_hop_events *events; /* NULL: nobody has it */
+	void *ctx;
+	enum next_hop_state state;
+	struct stream *stream; /* NULL: not connected */
+	struct loop_watch *watch;
+	struct loop_timer *timer;
+	struct next_hop_offer offer;
+	struct smtp_reply reply;
+	struct buf out;    /* on its way to the socket */
+	struct buf held;   /* commands that wait for READY, or may have to be sent again */
+	unsigned expected; /* replies that the session waits for */
+	unsigned skipped;  /* replies before these that it does not hear of (XFORWARD) */
+	unsigned timeout_ms, address_at, mails;
+	unsigned keep_most;  /* idle connections that the place may have */
+	int64_t deadline_ms; /* 0: nothing is waited for */
+	const struct slice *pieces;
+	size_t piece_count, piece_at, piece_from;
+	struct smtp_dot_encoder encoder;
+	bool is_sending;   /* a mail, not all of it encoded yet */
+	bool is_mail_sent; /* its end was written */
+	bool is_reused;    /* and nothing was answered since: it may have been closed before */
+	bool must_tell_ready;
+	bool wants_xforward;
+	char *names[3]; /* of the client, until it was told: name, helo, address; owned */
+	uint16_t port;
+	char proto[8], ident[64];
+	uint8_t busy; /* calls of ours on the stack: it must outlive them */
+	bool is_dead; /* freed when they have returned */
+	char why[96]; /* it failed; the timer tells */
+};
+
+/* next_hop.c */
+struct next_hop *next_hop_new(struct next_hop_place *p);
+void next_hop_free(struct next_hop *h);
+/* next_hop_place.c */
+void next_hop_place_keep(struct next_hop *h);
+void next_hop_place_forget(struct next_hop *h);
+struct tls_context *next_hop_place_get_tls(struct next_hop_place *p);
+
+#endif
