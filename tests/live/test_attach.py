@@ -727,8 +727,8 @@ def opensmtpd(fixture):
 	expect(case.content() == before and "rolling back" not in out, "said:\n" + out)
 	fixture.no_state()
 	fixture.expect_run(0, "attach", case, "--no-test", "--no-reload", says=(
-		'+filter "cordon" proc-exec "%s/cordon opensmtpd -c %s"' % (fixture.filter.bin,
-			fixture.filter.config), 'mx.test.example filter "cordon"'))
+		'+filter "cordon" proc-exec "%s/cordon opensmtpd unix:%s/opensmtpd.sock"' % (
+			fixture.filter.bin, fixture.filter.run), 'mx.test.example filter "cordon"'))
 	_edit(case.mta.config, "action ", "# a note\naction ")
 	fixture.expect_run(0, "detach", case, "--no-reload")
 	_edit(case.mta.config, "# a note\n", "")
