@@ -803,11 +803,11 @@ def opensmtpd_asks_cordon(fixture):
 			"touch %s; while [ -e %s ]; do sleep 0.1; done" % (wish, wish))
 		fixture.expect_filtered(case, "opensmtpd", "550")
 		fixture.expect_run(0, "detach", case)
+		expect(case.content() == before, "detach did not restore the file")
+		fixture.expect_unfiltered(case, "opensmtpd-detached")
 	finally:
 		ended.set()
-		worker.join()
-	expect(case.content() == before, "detach did not restore the file")
-	fixture.expect_unfiltered(case, "opensmtpd-detached")
+		worker.join()       # and with the thread that started it OpenSMTPD ends
 
 
 runner.main(Fixture)
