@@ -74,7 +74,7 @@ exim_locate(struct attach_job *j, struct err *e)
 
 		if (last == NULL)
 			return err_set(
-			    e, ENOENT, "cannot find Exim's configuration; give --config-file");
+			    e, EINVAL, "cannot find Exim's configuration; give --config-file");
 		j->config_file = j->source_file = last + 1;
 	}
 	if (j->source_file != NULL)
@@ -123,7 +123,7 @@ sources_add_folder(struct attach_job *j, struct sources *s, const char *folder, 
 		if (s->count < SOURCES_MAX)
 			s->path[s->count++] = job_text(j, "%s/%s", folder, names[i]->d_name);
 		else
-			r = err_set(e, EFBIG, "'%s' holds too many files", folder);
+			r = err_set(e, EINVAL, "'%s' holds too many files", folder);
 		free(names[i]);
 	}
 	free(names);
@@ -342,7 +342,7 @@ exim_plan(struct attach_job *j, struct err *e)
 	if (r == 0)
 		r = plan_main_file(j, &s, &w, e);
 	if (r == 0 && (w.scanner != NULL || w.acl != NULL))
-		r = err_set(e, ENOENT,
+		r = err_set(e, EINVAL,
 		    "'%s' does not hold the ACL '%s' of acl_smtp_data as a named one, so "
 		    "the condition `malware = *` has no place",
 		    j->source_file, w.acl_name);

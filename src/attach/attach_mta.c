@@ -100,7 +100,7 @@ job_find_program(struct attach_job *j, const char *name, struct err *e)
 	if (attach_program_find(name, path, sizeof(path)))
 		return job_text(j, "%s", path);
 	return err_null(
-	    e, ENOENT, "there is no program '%s'; --program names the MTA's own", name);
+	    e, EINVAL, "there is no program '%s'; --program names the MTA's own", name);
 }
 
 const char *
@@ -251,7 +251,7 @@ job_hang_up(struct attach_job *j, const char *pid_file, const char *name, struct
 		return err_set(e, errno, "cannot send SIGHUP to process %u", pid);
 	/* Gone is fine: a Sendmail in the background goes on under another number. */
 	if (!process_wait_for_restart(j, pid, stack_start) || process_wait_for_hup(j, pid) == 0)
-		return err_set(e, EINTR, "process %u of '%s' did not come back after SIGHUP",
+		return err_set(e, EINVAL, "process %u of '%s' did not come back after SIGHUP",
 		    pid, pid_file);
 	return 0;
 }

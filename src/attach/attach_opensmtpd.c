@@ -161,7 +161,7 @@ conf_edit(struct attach_job *j, struct slice conf, struct buf *out, struct err *
 	if (r < 0)
 		return err_set(e, -r, "cannot edit '%s'", j->config_file);
 	return listens > 0 ? 0
-			   : err_set(e, ENOENT,
+			   : err_set(e, EINVAL,
 				 "'%s' has no 'listen on' line; one in an included "
 				 "file must be given `filter \"cordon\"` by hand",
 				 j->config_file);

@@ -106,7 +106,7 @@ service_find(struct attach_job *j, struct service *ret_service, struct err *e)
 			strcmp(ret_service->type, "pass") == 0))
 			return 0;
 	return err_set(
-	    e, ENOENT, "no smtpd in '%s/master.cf' takes mail over the network", j->config_dir);
+	    e, EINVAL, "no smtpd in '%s/master.cf' takes mail over the network", j->config_dir);
 }
 
 /* "inet:127.0.0.1:8899", "inet:[::1]:8899", "unix:cordon/milter.sock" in Postfix's notation. */
@@ -260,7 +260,7 @@ plan_proxy(struct attach_job *j, struct err *e)
 		return -EIO;
 	if (slice_find(s.options, SLICE_LIT("smtpd_proxy_filter="), 0) != SIZE_MAX ||
 	    *present != '\0')
-		return err_set(e, EEXIST,
+		return err_set(e, EINVAL,
 		    "smtpd_proxy_filter is in use by another filter; take it out "
 		    "first");
 	r = postconf_edit(
@@ -291,7 +291,7 @@ plan_filter(struct attach_job *j, struct err *e)
 		return 0;
 	if (*present != '\0')
 		return err_set(
-		    e, EEXIST, "content_filter is in use (%s); take it out first", present);
+		    e, EINVAL, "content_filter is in use (%s); take it out first", present);
 	r = postconf_edit(j, "-M",
 	    "cordon/unix=cordon unix - - n - 10 smtp"
 	    " -o smtp_send_xforward_command=yes -o disable_mime_output_conversion=yes"
@@ -394,7 +394,7 @@ postfix_undo(struct attach_job *j, const struct attach_file *kept, struct slice 
 	int r;
 
 	if (strcmp(j->mode->name, "milter") != 0 || !slice_eq_str(base, "main.cf"))
-		return err_set(e, EEXIST,
+		return err_set(e, EINVAL,
 		    "'%s' was edited where cordon attach had changed it: take "
 		    "Cordon out there by hand, then detach again",
 		    kept->path);

@@ -415,7 +415,7 @@ def killed_attach_is_undone_by_detach(fixture):
 	running.kill()
 	running.wait()
 	expect(case.content() != before, "nothing was applied")
-	fixture.expect_run(0, "attach", case, says=("ended in the middle",))
+	fixture.expect_run(2, "attach", case, says=("ended in the middle",))
 	fixture.expect_run(0, "detach", case, says=("is detached",))
 	expect(case.content() == before, "detach did not restore the files")
 	fixture.expect_unfiltered(case, "killed")
