@@ -131,7 +131,7 @@ listener_missing(struct attach_job *j, struct err *e)
 	    : m->protocol == CONFIG_PROTOCOL_OPENSMTPD ? "\tgroup = \"opensmtpd\"\n"
 						       : "";
 
-	return err_set(e, ENOENT,
+	return err_set(e, EINVAL,
 	    "no listener%s%s in %s fits; add these lines, start cordond anew, "
 	    "and try again:\n\nlistener %s {\n\tprotocol = \"%s\"\n\taddress = \"%s\"\n%s}\n",
 	    j->o->listener != NULL ? " " : "", j->o->listener != NULL ? name : "",
@@ -221,7 +221,7 @@ probe_until(struct attach_job *j, const struct probe *p, bool infected, struct e
 		int r = probe_send(p, infected, &reply, &failure);
 
 		if (r == -EINTR)
-			return err_set(e, EINTR, "interrupted");
+			return attach_interrupt_tell(e);
 		if (r == 0 && reply_is_final(infected, &reply, j->mode->after_queue)) {
 			job_note(j, "test: %s: %s", what, reply.text);
 			return 0;
@@ -236,7 +236,7 @@ probe_until(struct attach_job *j, const struct probe *p, bool infected, struct e
 							      : "that it is taken");
 		}
 		if (!attach_sleep_ms(PROBE_PAUSE_MS))
-			return err_set(e, EINTR, "interrupted");
+			return attach_interrupt_tell(e);
 	}
 }
 
@@ -252,7 +252,7 @@ wait_for_infected(struct attach_job *j, int64_t before, struct err *e)
 			return 0;
 		}
 		if (!attach_sleep_ms(PROBE_PAUSE_MS))
-			return err_set(e, EINTR, "interrupted");
+			return attach_interrupt_tell(e);
 	}
 	return err_set(e, EINVAL, "test: EICAR was taken by %s, and never reached the daemon",
 	    j->mta->name);
@@ -339,7 +339,7 @@ job_apply(struct attach_job *j, bool test, bool *ret_reloaded, struct err *e)
 	if (r == 0 && test && !j->o->no_test && !j->o->no_reload)
 		r = job_test(j, e);
 	if (r == 0 && attach_interrupt_is_set())
-		r = err_set(e, EINTR, "interrupted");
+		r = attach_interrupt_tell(e);
 	return r;
 }
 
@@ -416,17 +416,15 @@ attach_carry_out(struct attach_job *j, struct attach_state *s, struct err *e)
 }
 
 static int
-attach_told_already(struct attach_job *j, const struct attach_state *s)
+attach_told_already(struct attach_job *j, const struct attach_state *s, struct err *e)
 {
-	if (s->complete)
-		job_note(j,
-		    "%s is attached already (%s, since %s); 'cordon detach %s' undoes it",
-		    j->mta->name, s->mode, s->since, j->mta->name);
-	else
-		job_note(j,
-		    "an earlier attach of %s was ended in the middle (%s); 'cordon detach %s' "
-		    "undoes what it did",
+	if (!s->complete)
+		return err_set(e, EINVAL,
+		    "an earlier attach of %s was ended in the middle (%s); run "
+		    "'cordon detach %s' to undo what it did",
 		    j->mta->name, s->since, j->mta->name);
+	job_note(j, "%s is attached already (%s, since %s); 'cordon detach %s' undoes it",
+	    j->mta->name, s->mode, s->since, j->mta->name);
 	return 0;
 }
 
@@ -436,7 +434,7 @@ attach_with_state(struct attach_job *j, struct attach_state *s, struct err *e)
 	int r = attach_state_open(j, !j->o->dry_run, s, e);
 
 	if (r == 0 && s->exists)
-		return attach_told_already(j, s);
+		return attach_told_already(j, s, e);
 	if (r == 0)
 		r = j->mta->plan(j, e);
 	if (r == 0 && attach_change_is_empty(&j->change)) {
@@ -517,7 +515,7 @@ detach_text(struct attach_job *j, const struct attach_file *kept, struct slice c
 	if (r == -EEXIST && j->mta->undo != NULL)
 		return j->mta->undo(j, kept, current, ret_text, e);
 	if (r == -EEXIST)
-		return err_set(e, EEXIST,
+		return err_set(e, EINVAL,
 		    "'%s' was edited at line %zu, where cordon attach had changed "
 		    "it: take Cordon out there by hand, then detach again",
 		    kept->path, line);
@@ -598,7 +596,7 @@ detach_with_state(struct attach_job *j, struct attach_state *s, struct err *e)
 		return 0;
 	}
 	if (r == 0 && (j->mode = mode_find(j->mta, s->mode)) == NULL)
-		r = err_set(e, EPROTO, "'%s/manifest' is damaged", s->folder);
+		r = err_set(e, EINVAL, "'%s/manifest' is damaged", s->folder);
 	if (r == 0)
 		r = j->mta->locate(j, e);
 	for (size_t i = 0; i < s->change.count && r == 0; i++)

@@ -28,7 +28,6 @@ struct attach_options {
 	const char *port;               /* [HOST:]PORT where the MTA takes mail, for the test */
 	const char *sender, *recipient; /* of the test mails */
 	const char *state_dir;
-	const char *cordon_config;  /* the file c was read from, when it is not the usual one */
 	const char *cordon_program; /* path of the cordon command */
 	bool dry_run;               /* show, change nothing */
 	bool no_test, no_reload;

@@ -53,7 +53,7 @@ file_read_stat(const char *path, struct buf *ret_text, struct stat *ret_st, stru
 	if (!S_ISREG(ret_st->st_mode))
 		return err_set(e, EINVAL, "'%s' is not a regular file", path);
 	if (ret_st->st_size > (off_t)ATTACH_FILE_MAX_BYTES)
-		return err_set(e, EFBIG, "'%s' is too large for a configuration", path);
+		return err_set(e, EINVAL, "'%s' is too large for a configuration", path);
 	return fd_read(fd, path, ret_text, e);
 }
 
@@ -172,7 +172,7 @@ change_next(struct attach_change *c, const char *path, struct err *e)
 	int r;
 
 	if (c->count == ATTACH_FILES_MAX)
-		return err_null(e, ENOSPC, "more than %d files would change", ATTACH_FILES_MAX);
+		return err_null(e, EINVAL, "more than %d files would change", ATTACH_FILES_MAX);
 	if (strchr(path, '\n') != NULL)
 		return err_null(
 		    e, EINVAL, "a path with a line end in it cannot be kept track of");
@@ -305,7 +305,8 @@ file_check_unchanged(const struct attach_file *f, struct err *e)
 		return r;
 	return same && f->existed
 		   ? 0
-		   : err_set(e, EBUSY, "'%s' was changed by somebody else meanwhile", f->path);
+		   : (err_set(e, 0, "'%s' was changed by somebody else meanwhile", f->path),
+			 -EBUSY);
 }
 
 static int

@@ -44,6 +44,13 @@ attach_interrupt_is_set(void)
 	return interrupted != 0 && !held;
 }
 
+int
+attach_interrupt_tell(struct err *e)
+{
+	err_set(e, 0, "interrupted");
+	return -EINTR;
+}
+
 void
 attach_interrupt_hold(bool hold)
 {
@@ -183,8 +190,8 @@ child_wait(struct child *c, const char *name, struct err *e)
 			kill(-c->pid, SIGKILL);
 			kill(c->pid, SIGKILL);
 			waitpid(c->pid, &status, 0);
-			return late ? err_set(e, ETIMEDOUT, "%s did not end in time", name)
-				    : err_set(e, EINTR, "interrupted");
+			return late ? err_set(e, EINVAL, "%s did not end in time", name)
+				    : attach_interrupt_tell(e);
 		}
 		poll(fds, 2, c->fd[0] < 0 && c->fd[1] < 0 ? 5 : POLL_MS);
 		child_read(c, 0);

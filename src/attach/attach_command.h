@@ -12,6 +12,8 @@
 void attach_interrupt_catch(void);
 /* One of them came, and attach_interrupt_hold(true) is not in force. */
 bool attach_interrupt_is_set(void);
+/* -EINTR, and the text for it. */
+int attach_interrupt_tell(struct err *e);
 /* While held, nothing is interrupted: what puts things back must run to its end. */
 void attach_interrupt_hold(bool hold);
 /* Sleeps; false when interrupted. */
@@ -20,7 +22,7 @@ bool attach_sleep_ms(unsigned ms);
 /* Runs argv[0] (a path) with an empty standard input, for at most ATTACH_COMMAND_MS.
  * ret_out	its standard output is appended; may be NULL
  * returns	0 when it ended with status 0; else negative with *e, which holds what it last
- *said; -EINTR interrupted, -ETIMEDOUT; it is killed then */
+ *said; -EINTR interrupted; it is killed then, and when it takes too long */
 int attach_command_run(const char *const argv[], struct buf *ret_out, struct err *e);
 
 /* The full path of a program: itself when it has a slash, else from $PATH and the usual folders

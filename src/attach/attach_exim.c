@@ -74,7 +74,7 @@ exim_locate(struct attach_job *j, struct err *e)
 
 		if (last == NULL)
 			return err_set(
-			    e, ENOENT, "cannot find Exim's configuration; give --config-file");
+			    e, EINVAL, "cannot find Exim's configuration; give --config-file");
 		j->config_file = j->source_file = last + 1;
 	}
 	if (j->source_file != NULL)
@@ -123,7 +123,7 @@ sources_add_folder(struct attach_job *j, struct sources *s, const char *folder, 
 		if (s->count < SOURCES_MAX)
 			s->path[s->count++] = job_text(j, "%s/%s", folder, names[i]->d_name);
 		else
-			r = err_set(e, EFBIG, "'%s' holds too many files", folder);
+			r = err_set(e, EINVAL, "'%s' holds too many files", folder);
 		free(names[i]);
 	}
 	free(names);
@@ -342,7 +342,7 @@ exim_plan(struct attach_job *j, struct err *e)
 	if (r == 0)
 		r = plan_main_file(j, &s, &w, e);
 	if (r == 0 && (w.scanner != NULL || w.acl != NULL))
-		r = err_set(e, ENOENT,
+		r = err_set(e, EINVAL,
 		    "'%s' does not hold the ACL '%s' of acl_smtp_data as a named one, so "
 		    "the condition `malware = *` has no place",
 		    j->source_file, w.acl_name);
@@ -431,6 +431,34 @@ size_parse(const char *text)
 	return slice_parse_uint(s, UINT32_MAX, &n) ? n * unit : ATTACH_LIMIT_NONE;
 }
 
+/* "*\/tmo=300s" of the condition that attach added; before that there is none. */
+static void
+read_answer_limit(struct attach_job *j, struct attach_limits *l)
+{
+	struct sources s = { .count = 0 };
+	struct err ignored;
+
+	sources_find(j, &s, &ignored);
+	for (size_t i = 0; i < s.count && l->answer_name == NULL; i++) {
+		struct buf text;
+		struct slice all, value;
+		size_t at;
+
+		buf_init(&text, ATTACH_FILE_MAX_BYTES + 65536);
+		attach_file_read(s.path[i], &text, NULL);
+		all = buf_get(&text);
+		at = slice_find(all, SLICE_LIT(BEGIN_MARK "\n  deny\n    malware = */tmo="), 0);
+		if (at != SIZE_MAX) {
+			value = slice_from(all,
+			    slice_find_byte(all, '=', slice_find_byte(all, '=', at) + 1) + 1);
+			l->answer_name = "tmo of the malware condition";
+			l->answer_ms = duration_parse_ms(
+			    slice_sub(value, 0, slice_find_byte(value, '\n', 0)), 1000);
+		}
+		buf_done(&text);
+	}
+}
+
 static int
 exim_read_limits(struct attach_job *j, struct attach_limits *l, struct err *e)
 {
@@ -442,7 +470,8 @@ exim_read_limits(struct attach_job *j, struct attach_limits *l, struct err *e)
 	l->size_bytes = size_parse(size);
 	if (l->size_bytes == 0)
 		l->size_bytes = ATTACH_LIMIT_NONE;
-	return 0; /* the time that Exim waits is set with the condition */
+	read_answer_limit(j, l);
+	return 0;
 }
 
 const struct attach_mta attach_exim = {

@@ -13,10 +13,10 @@
 #include "attach/attach_text.h"
 #include "base/arena.h"
 
-#define ARGUMENTS_MAX 24
-#define HUP_POLL_MS   20
-#define HUP_SETTLE_MS 300   /* from SIGHUP until a daemon runs itself anew */
-#define HUP_WAIT_MS   90000 /* Sendmail may look for its host's name for a minute */
+#define ARGUMENTS_MAX  24
+#define HUP_POLL_MS    20
+#define HUP_RESTART_MS 5000  /* from SIGHUP until a daemon runs itself anew */
+#define HUP_WAIT_MS    90000 /* Sendmail may look for its host's name for a minute */
 
 static const struct attach_mta *const mtas[] = {
 	&attach_postfix,
@@ -100,7 +100,7 @@ job_find_program(struct attach_job *j, const char *name, struct err *e)
 	if (attach_program_find(name, path, sizeof(path)))
 		return job_text(j, "%s", path);
 	return err_null(
-	    e, ENOENT, "there is no program '%s'; --program names the MTA's own", name);
+	    e, EINVAL, "there is no program '%s'; --program names the MTA's own", name);
 }
 
 const char *
@@ -149,7 +149,7 @@ process_catches_hup(struct attach_job *j, unsigned pid)
 	r = attach_file_read(job_text(j, "/proc/%u/status", pid), &text, NULL);
 	s = buf_get(&text);
 	at = slice_find(s, SLICE_LIT("\nSigCgt:"), 0);
-	if (r < 0 || at == SIZE_MAX)
+	if (r < 0 || at == SIZE_MAX || slice_find(s, SLICE_LIT("\nState:\tZ"), 0) != SIZE_MAX)
 		r = -ESRCH;
 	else
 		r = (int)(strtoull(buf_get_str(&text) + at + 8, NULL, 16) >> (SIGHUP - 1)) & 1;
@@ -169,6 +169,41 @@ process_wait_for_hup(struct attach_job *j, unsigned pid)
 		if (waited_ms >= HUP_WAIT_MS || !attach_sleep_ms(HUP_POLL_MS))
 			return 0;
 	return r;
+}
+
+/* Where the stack of the process begins: another place after it ran itself anew (field 28 of
+ * proc(5)'s stat). 0: it is gone, or we may not know. */
+static uint64_t
+process_stack_start(struct attach_job *j, unsigned pid)
+{
+	struct buf text;
+	struct slice rest, word = SLICE_NONE;
+	const char *name_end;
+	uint64_t start = 0;
+
+	buf_init(&text, ATTACH_FILE_MAX_BYTES);
+	if (attach_file_read(job_text(j, "/proc/%u/stat", pid), &text, NULL) == 0 &&
+	    (name_end = strrchr(buf_get_str(&text), ')')) != NULL) {
+		rest = slice_of_str(name_end + 1);
+		for (unsigned field = 3; field <= 28; field++)
+			text_next_word(&rest, &word);
+		slice_parse_uint(word, UINT64_MAX, &start);
+	}
+	buf_done(&text);
+	return start;
+}
+
+/* Waits until the process runs itself anew, or is gone; where that cannot be seen, a while. */
+static bool
+process_wait_for_restart(struct attach_job *j, unsigned pid, uint64_t stack_start)
+{
+	for (unsigned waited_ms = 0; waited_ms < HUP_RESTART_MS; waited_ms += HUP_POLL_MS) {
+		if (process_stack_start(j, pid) != stack_start)
+			return true;
+		if (!attach_sleep_ms(HUP_POLL_MS))
+			return false;
+	}
+	return true;
 }
 
 /* The process that a file names, when its name begins with `name`. */
@@ -203,6 +238,7 @@ int
 job_hang_up(struct attach_job *j, const char *pid_file, const char *name, struct err *e)
 {
 	unsigned pid;
+	uint64_t stack_start;
 	int r = pid_file_read(j, pid_file, name, &pid, e);
 
 	if (r < 0)
@@ -210,11 +246,12 @@ job_hang_up(struct attach_job *j, const char *pid_file, const char *name, struct
 	if (process_wait_for_hup(j, pid) <= 0)
 		return err_set(
 		    e, EINVAL, "process %u of '%s' does not take SIGHUP", pid, pid_file);
+	stack_start = process_stack_start(j, pid);
 	if (kill((pid_t)pid, SIGHUP) < 0)
 		return err_set(e, errno, "cannot send SIGHUP to process %u", pid);
 	/* Gone is fine: a Sendmail in the background goes on under another number. */
-	if (!attach_sleep_ms(HUP_SETTLE_MS) || process_wait_for_hup(j, pid) == 0)
-		return err_set(e, EINTR, "process %u of '%s' did not come back after SIGHUP",
+	if (!process_wait_for_restart(j, pid, stack_start) || process_wait_for_hup(j, pid) == 0)
+		return err_set(e, EINVAL, "process %u of '%s' did not come back after SIGHUP",
 		    pid, pid_file);
 	return 0;
 }

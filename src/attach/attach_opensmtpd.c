@@ -25,15 +25,26 @@ opensmtpd_locate(struct attach_job *j, struct err *e)
 	return j->program == NULL ? -ENOENT : 0;
 }
 
+/* The listener in Cordon's own notation. */
+static const char *
+cordon_address(struct attach_job *j)
+{
+	const char *host = address_get_host(&j->address);
+
+	if (j->address.family == CONFIG_FAMILY_UNIX)
+		return job_text(j, "unix:%s", host);
+	return job_text(j, strchr(host, ':') != NULL ? "inet6:[%s]:%u" : "inet:%s:%u", host,
+	    j->address.port);
+}
+
+/* With the address the filter need not read cordon.conf, which smtpd's user may not. */
 static const char *
 filter_line(struct attach_job *j)
 {
-	const char *cordon =
-	    j->o->cordon_program != NULL ? j->o->cordon_program : "/usr/bin/cordon";
+	const char *cordon = j->o->cordon_program != NULL ? j->o->cordon_program : "cordon";
 
-	return job_text(j, "filter \"cordon\" proc-exec \"%s opensmtpd%s%s\"\n", cordon,
-	    j->o->cordon_config != NULL ? " -c " : "",
-	    j->o->cordon_config != NULL ? j->o->cordon_config : "");
+	return job_text(
+	    j, "filter \"cordon\" proc-exec \"%s opensmtpd %s\"\n", cordon, cordon_address(j));
 }
 
 static bool
@@ -150,7 +161,7 @@ conf_edit(struct attach_job *j, struct slice conf, struct buf *out, struct err *
 	if (r < 0)
 		return err_set(e, -r, "cannot edit '%s'", j->config_file);
 	return listens > 0 ? 0
-			   : err_set(e, ENOENT,
+			   : err_set(e, EINVAL,
 				 "'%s' has no 'listen on' line; one in an included "
 				 "file must be given `filter \"cordon\"` by hand",
 				 j->config_file);

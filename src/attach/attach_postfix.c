@@ -106,7 +106,7 @@ service_find(struct attach_job *j, struct service *ret_service, struct err *e)
 			strcmp(ret_service->type, "pass") == 0))
 			return 0;
 	return err_set(
-	    e, ENOENT, "no smtpd in '%s/master.cf' takes mail over the network", j->config_dir);
+	    e, EINVAL, "no smtpd in '%s/master.cf' takes mail over the network", j->config_dir);
 }
 
 /* "inet:127.0.0.1:8899", "inet:[::1]:8899", "unix:cordon/milter.sock" in Postfix's notation. */
@@ -260,7 +260,7 @@ plan_proxy(struct attach_job *j, struct err *e)
 		return -EIO;
 	if (slice_find(s.options, SLICE_LIT("smtpd_proxy_filter="), 0) != SIZE_MAX ||
 	    *present != '\0')
-		return err_set(e, EEXIST,
+		return err_set(e, EINVAL,
 		    "smtpd_proxy_filter is in use by another filter; take it out "
 		    "first");
 	r = postconf_edit(
@@ -291,7 +291,7 @@ plan_filter(struct attach_job *j, struct err *e)
 		return 0;
 	if (*present != '\0')
 		return err_set(
-		    e, EEXIST, "content_filter is in use (%s); take it out first", present);
+		    e, EINVAL, "content_filter is in use (%s); take it out first", present);
 	r = postconf_edit(j, "-M",
 	    "cordon/unix=cordon unix - - n - 10 smtp"
 	    " -o smtp_send_xforward_command=yes -o disable_mime_output_conversion=yes"
@@ -394,7 +394,7 @@ postfix_undo(struct attach_job *j, const struct attach_file *kept, struct slice 
 	int r;
 
 	if (strcmp(j->mode->name, "milter") != 0 || !slice_eq_str(base, "main.cf"))
-		return err_set(e, EEXIST,
+		return err_set(e, EINVAL,
 		    "'%s' was edited where cordon attach had changed it: take "
 		    "Cordon out there by hand, then detach again",
 		    kept->path);
@@ -463,33 +463,70 @@ postfix_find_port(struct attach_job *j, struct config_address *ret_address, stru
 	return 0;
 }
 
+/* The value that a service of master.cf gives a parameter with -o; NULL: it gives none. */
+static const char *
+service_option(struct attach_job *j, const struct service *s, const char *name)
+{
+	struct slice rest = s->options, word, key = slice_of_str(job_text(j, "%s=", name));
+
+	while (text_next_word(&rest, &word))
+		if (slice_starts_with(word, key))
+			return job_copy(j, slice_from(word, key.len));
+	return NULL;
+}
+
+/* How long Postfix waits for the verdict, in the mode that is asked about. Before attach the
+ * modes proxy and filter have no such time; attach gives them one that fits. */
+static int
+read_answer_limit(struct attach_job *j, struct attach_limits *l, struct err *e)
+{
+	const char *postconf = job_find_program(j, "postconf", e), *text, *value = NULL;
+	struct slice rest;
+	struct service s;
+
+	if (j->mode->protocol == CONFIG_PROTOCOL_MILTER) {
+		l->answer_name = "milter_content_timeout";
+		l->answer_fix = "postconf -e milter_content_timeout=";
+		value = postconf_get(j, j->config_dir, l->answer_name, e);
+		l->answer_ms = duration_parse_ms(slice_of_str(value), 1000);
+		return value == NULL ? -EIO : 0;
+	}
+	text =
+	    postconf == NULL ? NULL : job_run(j, e, postconf, "-c", j->config_dir, "-M", NULL);
+	rest = slice_of_str(text);
+	while (value == NULL && service_next(j, &rest, &s)) {
+		if (j->mode->way == CONFIG_WAY_PROXY)
+			value = service_option(j, &s, "smtpd_proxy_timeout");
+		else if (strcmp(s.name, "cordon") == 0)
+			value = service_option(j, &s, "smtp_data_done_timeout");
+	}
+	if (value != NULL) {
+		l->answer_name = j->mode->way == CONFIG_WAY_PROXY
+				     ? "smtpd_proxy_timeout in master.cf"
+				     : "smtp_data_done_timeout in master.cf";
+		l->answer_ms = duration_parse_ms(slice_of_str(value), 1000);
+	}
+	return text == NULL ? -EIO : 0;
+}
+
 static int
 postfix_read_limits(struct attach_job *j, struct attach_limits *l, struct err *e)
 {
-	const char *wait_name = strcmp(j->mode->name, "milter") == 0 ? "milter_content_timeout"
-				: strcmp(j->mode->name, "proxy") == 0
-				    ? "smtpd_proxy_timeout"
-				    : "smtp_data_done_timeout";
 	const char *size = postconf_get(j, j->config_dir, "message_size_limit", e);
-	const char *wait_text = postconf_get(j, j->config_dir, wait_name, e);
 	const char *command = postconf_get(j, j->config_dir, "milter_command_timeout", e);
 
-	if (size == NULL || wait_text == NULL || command == NULL)
+	if (size == NULL || command == NULL)
 		return -EIO;
 	l->size_name = "message_size_limit";
 	if (!slice_parse_uint(slice_of_str(size), UINT64_MAX - 1, &l->size_bytes))
 		return err_set(e, EINVAL, "message_size_limit is '%s'", size);
 	if (l->size_bytes == 0)
 		l->size_bytes = ATTACH_LIMIT_NONE;
-	/* The other modes are given a time that fits, on the service itself. */
-	if (strcmp(j->mode->name, "milter") != 0)
-		return 0;
-	l->answer_name = wait_name;
-	l->answer_ms = duration_parse_ms(slice_of_str(wait_text), 1000);
-	l->answer_fix = job_text(j, "postconf -e %s=", wait_name);
-	l->command_name = "milter_command_timeout";
-	l->command_ms = duration_parse_ms(slice_of_str(command), 1000);
-	return 0;
+	if (j->mode->protocol == CONFIG_PROTOCOL_MILTER) {
+		l->command_name = "milter_command_timeout";
+		l->command_ms = duration_parse_ms(slice_of_str(command), 1000);
+	}
+	return read_answer_limit(j, l, e);
 }
 
 const struct attach_mta attach_postfix = {

@@ -36,7 +36,7 @@ dialogue_done(struct dialogue *d)
 	buf_done(&d->in);
 }
 
-/* Waits until the socket is ready. 0, -ETIMEDOUT, -EINTR. */
+/* Waits until the socket is ready. 0; negative with *e: too late, or -EINTR. */
 static int
 fd_wait(int fd, short events, int64_t end, struct err *e)
 {
@@ -45,9 +45,9 @@ fd_wait(int fd, short events, int64_t end, struct err *e)
 		int64_t left = end - clock_now_ms();
 
 		if (attach_interrupt_is_set())
-			return err_set(e, EINTR, "interrupted");
+			return attach_interrupt_tell(e);
 		if (left <= 0)
-			return err_set(e, ETIMEDOUT, "the MTA did not answer in time");
+			return err_set(e, EINVAL, "the MTA did not answer in time");
 		if (poll(&one, 1, (int)MIN_OF(left, POLL_MS)) > 0)
 			return 0;
 	}
@@ -163,7 +163,7 @@ dialogue_read_reply(struct dialogue *d, unsigned timeout_ms, struct err *e)
 		if (r < 0)
 			return r;
 		if (buf_reserve(&d->in, 1024) < 0)
-			return err_set(e, EPROTO, "the MTA's reply is too long");
+			return err_set(e, EINVAL, "the MTA's reply is too long");
 		n = recv(d->fd, d->in.data + d->in.len, 1024, 0);
 		if (n == 0)
 			return err_set(e, ECONNRESET, "the MTA closed the connection");
@@ -173,7 +173,7 @@ dialogue_read_reply(struct dialogue *d, unsigned timeout_ms, struct err *e)
 	}
 	if (d->reply.code < 0)
 		return err_set(
-		    e, EPROTO, "what listens at port %u is no SMTP server", d->p->address.port);
+		    e, EINVAL, "what listens at port %u is no SMTP server", d->p->address.port);
 	return 0;
 }
 

@@ -189,7 +189,7 @@ mc_run(struct attach_job *j, const char *mc, struct err *e)
 			cf_dir = beside;
 	}
 	if (m4 == NULL || cf_dir == NULL || read_into(j, mc, &text, e) < 0) {
-		err_set(e, ENOENT, "m4, or the files it needs, are not there");
+		err_set(e, EINVAL, "m4, or the files it needs, are not there");
 		return result;
 	}
 	argv[n++] = m4;

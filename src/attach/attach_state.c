@@ -83,7 +83,7 @@ file_load(
 	if (sscanf(text, "%u %u %u %o %u %u %lld %lld %n", &existed, &after, &derived, &mode,
 		&uid, &gid, &sec, &nsec, &used) != 8 ||
 	    text[used] != '/')
-		return err_set(e, EPROTO, "'%s/manifest' is damaged", s->folder);
+		return err_set(e, EINVAL, "'%s/manifest' is damaged", s->folder);
 	*f = (struct attach_file){ .path = mem_strdup(text + used),
 		.existed = existed != 0,
 		.exists_after = after != 0,
@@ -112,7 +112,7 @@ manifest_line(struct attach_state *s, struct attach_job *j, struct slice line, s
 	if (slice_eq_str(key, "file"))
 		return s->change.count < ATTACH_FILES_MAX
 			   ? file_load(s, j, s->change.count, value, e)
-			   : err_set(e, EPROTO, "'%s/manifest' is damaged", s->folder);
+			   : err_set(e, EINVAL, "'%s/manifest' is damaged", s->folder);
 	if (slice_eq_str(key, "state"))
 		s->complete = slice_eq_str(value, "attached");
 	else if (slice_eq_str(key, "mode"))
@@ -138,7 +138,7 @@ manifest_load(struct attach_state *s, struct attach_job *j, struct err *e)
 	r = attach_file_read(job_text(j, "%s/manifest", s->folder), &text, e);
 	rest = buf_get(&text);
 	if (r == 0 && (!attach_text_next_line(&rest, &line) || !slice_eq_str(line, MANIFEST_HEAD)))
-		r = err_set(e, EPROTO, "'%s/manifest' is damaged", s->folder);
+		r = err_set(e, EINVAL, "'%s/manifest' is damaged", s->folder);
 	s->exists = r == 0;
 	while (r == 0 && attach_text_next_line(&rest, &line))
 		r = manifest_line(s, j, line, e);

@@ -241,7 +241,7 @@ cordon_attach(int argc, char **argv)
 	struct daemon_of d = { 0 };
 	struct cordon_options o = { 0 };
 	struct err e = { 0 };
-	char path[PATH_MAX], config_path[PATH_MAX];
+	char path[PATH_MAX];
 	struct config *c;
 	int r;
 
@@ -253,9 +253,6 @@ cordon_attach(int argc, char **argv)
 		return CORDON_EXIT_UNSURE;
 	d.control_socket = c->control_socket;
 	d.a.attach.count_infected = count_infected;
-	/* An MTA that starts Cordon does so in another folder. */
-	if (d.a.config_path != NULL && realpath(d.a.config_path, config_path) != NULL)
-		d.a.attach.cordon_config = config_path;
 	d.a.attach.cordon_program = own_path(path, sizeof(path));
 	r = d.a.check ? attach_check(&d.a.attach, c, &e) : attach_attach(&d.a.attach, c, &e);
 	config_unref(&c);

@@ -19,7 +19,7 @@
 #define ATTACH_DIFFERENCES_MAX 3000                /* lines that differ between two texts */
 #define ATTACH_FILES_MAX 32                        /* files of one change */
 #define ATTACH_OUTPUT_MAX_BYTES (1024u * 1024)     /* what a program of an MTA may print */
-#define ATTACH_ARENA_MAX_BYTES (4u * 1024 * 1024)  /* names, values */
+#define ATTACH_ARENA_MAX_BYTES (64u * 1024 * 1024) /* names, values, texts of one run */
 #define ATTACH_REPLY_MAX_BYTES 8192                /* one SMTP reply to a test mail */
 #define ATTACH_COMMAND_MS 150000                   /* one run of a program of an MTA */
 
