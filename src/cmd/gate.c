@@ -385,6 +385,7 @@ gate_done(struct gate *g)
 		g->sessions->ops->close(g->sessions);
 	next_hop_places_free();
 	listeners_drop(g);
+	gate_drop_orphans(g);
 	pipeline_free(&g->pipeline);
 	spool_pool_free(&g->spools);
 	loop_timer_free(&g->pause_timer);

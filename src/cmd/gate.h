@@ -38,6 +38,7 @@ struct gate {
 	struct intake_session *sessions;
 	unsigned session_count, mail_count;
 	struct gate_mail *paused;   /* mails that wait for memory */
+	struct gate_mail *orphans;  /* mails whose client went while they were looked at */
 	struct loop_timer *pause_timer, *idle_timer, *drain_timer;
 	const struct counters *counters;
 	int supervisor_fd, records_fd; /* -1: there is none, as in the cordon command */
@@ -67,6 +68,8 @@ void gate_begin_session(struct gate *g, const struct intake_protocol *p,
 /* gate_mail.c */
 extern const struct intake_sink gate_sink;
 void gate_pause_tick(void *ctx);
+/* Ends the scans that nobody waits for. */
+void gate_drop_orphans(struct gate *g);
 /* Memory became free: mails that waited go on. */
 void gate_resume_paused(struct gate *g);
 

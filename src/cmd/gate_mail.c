@@ -24,10 +24,10 @@ struct gate_mail {
 	struct message *message;
 	struct config *config;      /* the one it began with */
 	struct scan_job job;
-	struct decision decision;
-	struct gate_mail *next, *prev; /* while paused */
+	struct decision *decision;  /* owned; NULL before it was decided */
+	struct gate_mail *next, *prev; /* while paused, or an orphan */
 	int64_t paused_ms;          /* since when; 0: not */
-	bool scanning, decided;
+	bool scanning;
 };
 
 static void
@@ -184,15 +184,46 @@ mail_body_commit(void *mail, size_t len)
 	message_commit_body(((struct gate_mail *)mail)->message, len);
 }
 
+static void
+orphan_add(struct gate_mail *gm)
+{
+	struct gate *g = gm->gate;
+
+	gm->session = NULL;
+	gm->prev = NULL;
+	gm->next = g->orphans;
+	if (g->orphans != NULL)
+		g->orphans->prev = gm;
+	g->orphans = gm;
+}
+
+static void
+orphan_remove(struct gate_mail *gm)
+{
+	if (gm->prev == NULL)
+		gm->gate->orphans = gm->next;
+	else
+		gm->prev->next = gm->next;
+	if (gm->next != NULL)
+		gm->next->prev = gm->prev;
+}
+
+static void mail_free(struct gate_mail *gm, bool delivered);
+
 /* decide -> act. The answer may close the mail before this returns. */
 static void
 mail_decide(struct gate_mail *gm, const struct evidence *ev)
 {
 	struct intake_reply reply;
 
-	policy_decide(gm->config, gm->gate->hostname, ev, &gm->decision);
-	gm->decided = true;
-	reply_make(gm->config, &gm->decision, ev, gm->message, &reply);
+	gm->decision = mem_new(sizeof(*gm->decision));
+	policy_decide(gm->config, gm->gate->hostname, ev, gm->decision);
+	if (gm->session == NULL) {
+		orphan_remove(gm);
+		mail_free(gm, false);
+		return;
+	}
+	reply_make(gm->config, gm->decision, ev, gm->message, &reply);
 	gm->session->ops->finish(gm->session, &reply);
 }
 
@@ -205,9 +236,9 @@ mail_scanned(struct scan_job *j)
 
 	gm->scanning = false;
 	evidence_from_job(gm->message->id, j, &ev);
-	listener = config_find_listener(gm->config, gm->session->client.listener);
+	listener = config_find_listener_slice(gm->config, gm->message->listener);
 	ev.infected = listener == NULL ? NULL : listener->infected;
-	if (gm->session->infected != NULL)
+	if (gm->session != NULL && gm->session->infected != NULL)
 		ev.infected = gm->session->infected;
 	mail_decide(gm, &ev);
 }
@@ -252,10 +283,12 @@ static void
 mail_record(struct gate_mail *gm, bool delivered)
 {
 	struct gate *g = gm->gate;
+	static const struct decision undecided;
 	const struct scan_job *j = gm->job.arena != NULL ? &gm->job : NULL;
 	struct record r;
 
-	record_make(&r, gm->message, j, &gm->decision, delivered, &g->text);
+	record_make(&r, gm->message, j, gm->decision == NULL ? &undecided : gm->decision, delivered,
+	    &g->text);
 	buf_clear(&g->frame);
 	if (g->records_fd >= 0 && record_encode(&r, &g->frame) == 0 &&
 	    frame_send(g->records_fd, FRAME_RECORD, buf_get(&g->frame), NULL, 0) == 0)
@@ -268,25 +301,58 @@ mail_record(struct gate_mail *gm, bool delivered)
 }
 
 static void
-mail_close(void *mail, bool delivered)
+mail_free(struct gate_mail *gm, bool delivered)
 {
-	struct gate_mail *gm = mail;
 	struct gate *g = gm->gate;
 
-	pause_remove(gm);
-	if (gm->scanning) {
-		pipeline_cancel(&gm->job);
-		gm->job.arena = NULL;
-	}
 	if (gm->message->ended_us != 0)
-		mail_record(gm, delivered && gm->decided);
+		mail_record(gm, delivered && gm->decision != NULL);
 	scan_job_done(&gm->job);
 	message_free(&gm->message);
 	config_unref(&gm->config);
+	free(gm->decision);
 	free(gm);
 	g->mail_count--;
 	if (g->paused != NULL)
 		loop_timer_set_ms(g->pause_timer, 0);
+}
+
+static void
+mail_cancel(struct gate_mail *gm)
+{
+	if (!gm->scanning)
+		return;
+	pipeline_cancel(&gm->job);
+	gm->job.arena = NULL;
+}
+
+/* A scan that a worker has begun goes on to its end without the client: to stop it would cost the
+ * worker, and clients that vanish would leave none. What it finds is known when the mail comes
+ * again. */
+static void
+mail_close(void *mail, bool delivered)
+{
+	struct gate_mail *gm = mail;
+
+	pause_remove(gm);
+	if (gm->scanning && !pipeline_is_waiting(&gm->job)) {
+		orphan_add(gm);
+		return;
+	}
+	mail_cancel(gm);
+	mail_free(gm, delivered);
+}
+
+void
+gate_drop_orphans(struct gate *g)
+{
+	while (g->orphans != NULL) {
+		struct gate_mail *gm = g->orphans;
+
+		orphan_remove(gm);
+		mail_cancel(gm);
+		mail_free(gm, false);
+	}
 }
 
 static void

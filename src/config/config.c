@@ -91,13 +91,19 @@ config_unref(struct config **c)
 }
 
 const struct config_listener *
-config_find_listener(const struct config *c, const char *name)
+config_find_listener_slice(const struct config *c, struct slice name)
 {
 	for (size_t i = 0; i < c->listener_count; i++) {
-		if (strcmp(c->listeners[i].name, name) == 0)
+		if (slice_eq_str(name, c->listeners[i].name))
 			return &c->listeners[i];
 	}
 	return NULL;
+}
+
+const struct config_listener *
+config_find_listener(const struct config *c, const char *name)
+{
+	return config_find_listener_slice(c, slice_of_str(name));
 }
 
 enum action

@@ -132,6 +132,8 @@ void config_unref(struct config **c);
 
 /* The listener of this name, or NULL. */
 const struct config_listener *config_find_listener(const struct config *c, const char *name);
+const struct config_listener *config_find_listener_slice(const struct config *c,
+    struct slice name);
 
 /* The action for an object that stayed unscanned for this cause ("timeout"); unknown causes
  * get policy.unscanned. */

@@ -562,6 +562,13 @@ pipeline_start(struct pipeline *p, struct scan_job *j)
 	job_inspect(j);
 }
 
+bool
+pipeline_is_waiting(const struct scan_job *j)
+{
+	return j->state != NULL && j->state->request.worker == NULL && j->state->calls_busy == 0 &&
+	       j->report.object_count == 0;
+}
+
 void
 pipeline_cancel(struct scan_job *j)
 {

@@ -68,6 +68,8 @@ void pipeline_set_config(struct pipeline *p, const struct config *c);
 struct worker_pool *pipeline_get_inspectors(struct pipeline *p);
 struct worker_pool *pipeline_get_engines(struct pipeline *p);
 void pipeline_start(struct pipeline *p, struct scan_job *j);
+/* Whether no worker has it yet: cancelling costs nothing then. Later it costs a worker its life. */
+bool pipeline_is_waiting(const struct scan_job *j);
 /* done() is not called any more; frees what the job holds. */
 void pipeline_cancel(struct scan_job *j);
 /* Frees the results. */

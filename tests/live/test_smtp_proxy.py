@@ -330,6 +330,29 @@ def clients_that_vanish(relay):
 
 
 @test
+def clients_that_vanish_cost_no_worker(relay):
+	"""A scan that has begun goes on without its client: else some clients that go could leave nobody
+	to look at the mail of the others."""
+	relay.start(settings=dict(inspectors=2))
+	before = sorted(relay.filter.pids("inspect"))
+	for number in range(30):
+		client = raw.Raw(relay.port)
+		for line in [b"EHLO c"] + [l.encode() for l in _envelope("v@x")] + [b"DATA"]:
+			client.send(line + b"\r\n")
+		client.send(mails.big("gone-%d" % number, 1_500_000) + b".\r\n")
+		time.sleep(0.004 * (number % 5))
+		client.socket.close()
+	expect_reply(relay.send(mails.clean("here")), "250")
+	process.wait_for(lambda: '"mails_in_flight":0' in relay.filter.cordon("status", "--json")[1], 20,
+		"the end of every scan", 0.2)
+	expect(sorted(relay.filter.pids("inspect")) == before, "inspectors were killed")
+	# Some were through before their client went: those are whole, and went on once.
+	expect(all(count == 1 for count in relay.hop.counts().values()), repr(relay.hop.counts()))
+	lost = relay.filter.log_lines("event=mail", "answer=lost")
+	expect(lost and all("verdict=clean" in line for line in lost), "%r" % lost[:2])
+
+
+@test
 def slow_clients_are_cut(relay):
 	relay.start(command_timeout_ms=700, settings=dict(io_timeout_ms=700))
 	with raw.Raw(relay.port) as client:
