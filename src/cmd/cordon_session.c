@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/macros.h"
@@ -79,6 +80,17 @@ session_open(
 	return r < 0 ? r : pair[0];
 }
 
+/* Whether the end of standard input is the client's: a pipe may end behind its last command,
+ * and the replies to all of them are still wanted. */
+static bool
+input_is_client(const char *protocol)
+{
+	struct stat st;
+
+	return strcmp(protocol, "smtp") != 0 ||
+	       (fstat(STDIN_FILENO, &st) == 0 && S_ISSOCK(st.st_mode));
+}
+
 /* A gate that was killed took the control connection along. */
 static bool
 gate_is_gone(const struct pipe_gate *g)
@@ -107,7 +119,7 @@ session_run(
 		fd = session_open(&g, o, protocol, e);
 	if (r < 0 || fd < 0)
 		return r < 0 ? r : fd;
-	r = relay_run(STDIN_FILENO, STDOUT_FILENO, fd);
+	r = relay_run(STDIN_FILENO, STDOUT_FILENO, fd, input_is_client(protocol));
 	if (r < 0) {
 		(void)err_set(e, -r, "the connection broke");
 		return 1;

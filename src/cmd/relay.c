@@ -3,6 +3,7 @@
 #include "cmd/relay.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,10 +34,15 @@ way_read(struct way *w)
 	return n > 0;
 }
 
+/* The descriptors are not ours alone, so they stay as blocking as they were: a socket is asked
+ * not to wait, and a pipe that poll(2) calls writable has room for so much. */
 static int
 way_write(struct way *w)
 {
-	ssize_t n = write(w->to, w->bytes + w->at, w->len);
+	ssize_t n = send(w->to, w->bytes + w->at, w->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno == ENOTSOCK)
+		n = write(w->to, w->bytes + w->at, MIN_OF(w->len, (size_t)PIPE_BUF));
 
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
@@ -54,7 +60,7 @@ events_of(bool wanted, short event)
 /* Towards the socket. An input that breaks has ended; a socket that takes no more may still
  * have something to say. */
 static void
-outward_step(struct way *w, short readable, short writable)
+outward_step(struct way *w, short readable, short writable, bool pass_end)
 {
 	if (w->len > 0 && writable != 0 && way_write(w) < 0) {
 		w->len = 0;
@@ -62,7 +68,8 @@ outward_step(struct way *w, short readable, short writable)
 	}
 	if (w->len == 0 && !w->ended && readable != 0 && way_read(w) <= 0) {
 		w->ended = true;
-		(void)shutdown(w->to, SHUT_WR);
+		if (pass_end)
+			(void)shutdown(w->to, SHUT_WR);
 	}
 }
 
@@ -83,7 +90,7 @@ inward_step(struct way *w, short readable, short writable)
 }
 
 int
-relay_run(int input_fd, int output_fd, int socket_fd)
+relay_run(int input_fd, int output_fd, int socket_fd, bool pass_end)
 {
 	static struct way out, in;
 	int r = 0;
@@ -94,7 +101,7 @@ relay_run(int input_fd, int output_fd, int socket_fd)
 		bool may_read = out.len == 0 && !out.ended;
 		struct pollfd p[3] = {
 			{ may_read ? input_fd : -1, POLLIN, 0 },
-			{ in.len > 0 ? output_fd : -1, POLLOUT, 0 },
+			{ output_fd, events_of(in.len > 0, POLLOUT), 0 },
 			{ socket_fd,
 			    (short)(events_of(out.len > 0, POLLOUT) |
 				    events_of(in.len == 0 && !in.ended, POLLIN)),
@@ -107,7 +114,11 @@ relay_run(int input_fd, int output_fd, int socket_fd)
 			r = errno == EINTR ? 0 : -errno;
 			continue;
 		}
-		outward_step(&out, p[0].revents, p[2].revents & (POLLOUT | POLLERR | POLLHUP));
+		if (in.len == 0 && (p[2].revents & POLLIN) == 0 &&
+		    (p[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
+			return 0; /* who spoke here has left */
+		outward_step(
+		    &out, p[0].revents, p[2].revents & (POLLOUT | POLLERR | POLLHUP), pass_end);
 		r = inward_step(&in, p[2].revents & (POLLIN | POLLERR | POLLHUP), p[1].revents);
 	}
 	return r;

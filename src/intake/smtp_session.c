@@ -519,7 +519,12 @@ session_start(struct intake_env *env, int *fd, const struct intake_place *place,
 		refuse(fd, "421 4.3.0 No memory, try again later\r\n");
 		return NULL;
 	}
-	peer_get_address(*fd, s->peer, sizeof(s->peer), &s->base.client.port);
+	if (place->peer_address != NULL) {
+		snprintf(s->peer, sizeof(s->peer), "%s", place->peer_address);
+		s->base.client.port = place->peer_port;
+	} else {
+		peer_get_address(*fd, s->peer, sizeof(s->peer), &s->base.client.port);
+	}
 	s->is_trusted = smtp_session_trusts(place->options, s->peer);
 	if (!s->is_trusted) {
 		s->is_counted =

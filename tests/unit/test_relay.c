@@ -12,6 +12,7 @@ struct ends {
 	int input, output; /* ours, of what the relay calls its input and output */
 	int peer;          /* the other end of its socket */
 	int relay[3];
+	bool pass_end;
 	pthread_t thread;
 	int result;
 };
@@ -21,12 +22,12 @@ relay_thread(void *ctx)
 {
 	struct ends *e = ctx;
 
-	e->result = relay_run(e->relay[0], e->relay[1], e->relay[2]);
+	e->result = relay_run(e->relay[0], e->relay[1], e->relay[2], e->pass_end);
 	return NULL;
 }
 
 static void
-ends_open(struct ends *e)
+ends_open(struct ends *e, bool pass_end)
 {
 	int in[2], out[2], pair[2];
 
@@ -37,6 +38,7 @@ ends_open(struct ends *e)
 		.output = out[0],
 		.peer = pair[0],
 		.relay = { in[0], out[1], pair[1] },
+		.pass_end = pass_end,
 		.result = 99 };
 	assert_int_equal(pthread_create(&e->thread, NULL, relay_thread, e), 0);
 }
@@ -80,7 +82,7 @@ test_both_ways(void **state UNUSED)
 	struct ends e;
 	char byte;
 
-	ends_open(&e);
+	ends_open(&e, true);
 	put_text(e.peer, "220 ready\r\n");
 	expect_text(e.output, "220 ready\r\n");
 	put_text(e.input, "QUIT\r\n");
@@ -90,7 +92,7 @@ test_both_ways(void **state UNUSED)
 	expect_text(e.output, "221 bye\r\n");
 	assert_int_equal(ends_close(&e), 0);
 	/* The end of the input reaches the peer, which may still answer. */
-	ends_open(&e);
+	ends_open(&e, true);
 	put_text(e.input, "last");
 	fd_close(&e.input);
 	expect_text(e.peer, "last");
@@ -98,6 +100,18 @@ test_both_ways(void **state UNUSED)
 	put_text(e.peer, "answer");
 	fd_close(&e.peer);
 	expect_text(e.output, "answer");
+	assert_int_equal(ends_close(&e), 0);
+	/* Or it does not: what was asked is still answered, and the peer says when it is over.
+	 */
+	ends_open(&e, false);
+	put_text(e.input, "last");
+	fd_close(&e.input);
+	expect_text(e.peer, "last");
+	assert_int_equal(recv(e.peer, &byte, 1, MSG_DONTWAIT), -1);
+	put_text(e.peer, "answer");
+	expect_text(e.output, "answer");
+	assert_int_equal(recv(e.peer, &byte, 1, MSG_DONTWAIT), -1);
+	fd_close(&e.peer);
 	assert_int_equal(ends_close(&e), 0);
 }
 
@@ -110,7 +124,7 @@ test_much(void **state UNUSED)
 	size_t in = 0, out = 0, got_in = 0, got_out = 0;
 	const size_t all = 64 * sizeof(block);
 
-	ends_open(&e);
+	ends_open(&e, true);
 	fcntl(e.input, F_SETFL, O_NONBLOCK);
 	fcntl(e.output, F_SETFL, O_NONBLOCK);
 	fcntl(e.peer, F_SETFL, O_NONBLOCK);
@@ -132,22 +146,51 @@ test_much(void **state UNUSED)
 	assert_int_equal(got_out, all);
 }
 
+/* Answers that nobody reads yet do not keep questions from getting through. */
+static void
+test_slow_reader(void **state UNUSED)
+{
+	static uint8_t more[100000];
+	struct ends e;
+	size_t got = 0;
+
+	ends_open(&e, true);
+	assert_int_equal(write(e.peer, more, sizeof(more)), sizeof(more));
+	put_text(e.input, "question");
+	expect_text(e.peer, "question");
+	fd_close(&e.peer);
+	while (got < sizeof(more)) {
+		ssize_t n = read(e.output, more, sizeof(more));
+
+		assert_true(n > 0);
+		got += (size_t)n;
+	}
+	assert_int_equal(ends_close(&e), 0);
+}
+
 static void
 test_broken(void **state UNUSED)
 {
+	static const uint8_t more[100000]; /* than a pipe holds */
 	struct ends e;
 
 	/* A peer that dies with our bytes unread. */
-	ends_open(&e);
+	ends_open(&e, true);
 	put_text(e.input, "unread");
 	while (recv(e.peer, (char[1]){ 0 }, 1, MSG_PEEK) != 1)
 		continue;
 	fd_close(&e.peer);
 	assert_int_equal(ends_close(&e), -ECONNRESET);
 	/* A reader of the output that is gone. */
-	ends_open(&e);
+	ends_open(&e, true);
 	fd_close(&e.output);
-	put_text(e.peer, "lost");
+	assert_int_equal(ends_close(&e), 0);
+	/* With an answer that waits. */
+	ends_open(&e, true);
+	put_text(e.peer, "first");
+	expect_text(e.output, "first");
+	assert_int_equal(write(e.peer, more, sizeof(more)), sizeof(more));
+	fd_close(&e.output);
 	assert_int_equal(ends_close(&e), -EPIPE);
 }
 
@@ -157,6 +200,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_much),
+		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_broken),
 	};
 
