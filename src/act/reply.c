@@ -89,7 +89,7 @@ reply_make(const struct config *c, const struct decision *d, const struct eviden
 {
 	*ret_reply = (struct intake_reply){ .action = actions[d->action], .code = d->code,
 		.enhanced = d->enhanced, .text = d->text, .hold_reason = d->reason, .id = m->id,
-		.verdict = verdicts[d->verdict], .reason = d->reason };
+		.is_too_big = (m->flags & MESSAGE_TOO_BIG) != 0, .verdict = verdicts[d->verdict], .reason = d->reason };
 	if (ev != NULL)
 		names_make(ev, m, ret_reply);
 	if (d->action == ACTION_ACCEPT || d->action == ACTION_HOLD)

@@ -26,7 +26,8 @@ struct gate_mail {
 	struct scan_job job;
 	struct decision *decision;  /* owned; NULL before it was decided */
 	struct gate_mail *next, *prev; /* while paused, or an orphan */
-	int64_t paused_ms;          /* since when; 0: not */
+	int64_t starved_ms;         /* since when it got no memory; 0: it got some */
+	bool is_paused;             /* in the gate's list */
 	bool scanning;
 };
 
@@ -35,9 +36,11 @@ pause_add(struct gate_mail *gm)
 {
 	struct gate *g = gm->gate;
 
-	if (gm->paused_ms != 0)
+	if (gm->is_paused)
 		return;
-	gm->paused_ms = clock_now_ms();
+	gm->is_paused = true;
+	if (gm->starved_ms == 0)
+		gm->starved_ms = clock_now_ms();
 	gm->prev = NULL;
 	gm->next = g->paused;
 	if (g->paused != NULL)
@@ -51,9 +54,9 @@ pause_remove(struct gate_mail *gm)
 {
 	struct gate *g = gm->gate;
 
-	if (gm->paused_ms == 0)
+	if (!gm->is_paused)
 		return;
-	gm->paused_ms = 0;
+	gm->is_paused = false;
 	if (gm->prev == NULL)
 		g->paused = gm->next;
 	else
@@ -62,25 +65,18 @@ pause_remove(struct gate_mail *gm)
 		gm->next->prev = gm->prev;
 }
 
-/* Each paused mail tries again; one that finds no room comes back to the list. */
+/* Each paused mail tries again, at once or later from the loop; one that finds no room comes
+ * back to the list. It may be over when resume() returns. */
 void
 gate_resume_paused(struct gate *g)
 {
-	struct gate_mail *list = g->paused;
-	unsigned turns = 0;
+	for (unsigned turns = 0; g->paused != NULL && turns < 64; turns++) {
+		struct gate_mail *gm = g->paused;
 
-	while (list != NULL && turns++ < 64) {
-		struct gate_mail *gm = list;
-		int64_t since = gm->paused_ms;
-
-		list = gm->next;
 		pause_remove(gm);
 		gm->session->ops->resume(gm->session);
-		if (gm->paused_ms != 0) {
-			gm->paused_ms = since;
+		if (g->paused == gm)
 			break; /* still none: the others need not try */
-		}
-		list = g->paused;
 	}
 }
 
@@ -92,7 +88,7 @@ gate_pause_tick(void *ctx)
 
 	for (struct gate_mail *gm = g->paused, *next; gm != NULL; gm = next) {
 		next = gm->next;
-		if (now - gm->paused_ms < PAUSE_MAX_MS)
+		if (now - gm->starved_ms < PAUSE_MAX_MS)
 			continue;
 		log_warn(gm->message->id, "event=no_memory: memory_budget stayed spent for %d s, the "
 		    "mail gets the policy for unscanned mail", PAUSE_MAX_MS / 1000);
@@ -181,7 +177,10 @@ mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 static void
 mail_body_commit(void *mail, size_t len)
 {
-	message_commit_body(((struct gate_mail *)mail)->message, len);
+	struct gate_mail *gm = mail;
+
+	gm->starved_ms = 0;
+	message_commit_body(gm->message, len);
 }
 
 static void

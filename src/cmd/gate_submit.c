@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -14,6 +13,7 @@
 #include "cmd/gate.h"
 #include "cmd/submit_request.h"
 #include "config/config.h"
+#include "intake/clamd_walk.h"
 #include "record/json_text.h"
 
 #define CHUNK_BYTES (1u << 20) /* of one read */
@@ -236,10 +236,10 @@ static const struct intake_session_ops submission_ops = {
 static bool
 is_file(int fd, uint64_t least_bytes)
 {
-	struct stat st;
+	uint64_t size = 0;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size >= least_bytes;
+	/* Not one of a file system that is a user's program: reading it would wait for that. */
+	return fd >= 0 && clamd_file_check(fd, &size) == NULL && size >= least_bytes;
 }
 
 static bool

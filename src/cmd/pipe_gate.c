@@ -36,8 +36,9 @@ pipe_gate_open(
 	if (g->fd >= 0)
 		return 0;
 	if (o->no_local)
-		return o->local ? err_set(e, EINVAL, "--local and --no-local leave nobody to ask")
-				: -ECONNREFUSED;
+		return o->local
+			   ? err_set(e, EINVAL, "--local and --no-local leave nobody to ask")
+			   : -ECONNREFUSED;
 	g->timeout_ms += LOAD_MS;
 	g->fd = gate_local_start(c, &g->pid, &g->log_fd, e);
 	return g->fd < 0 ? g->fd : 0;
@@ -162,6 +163,7 @@ answer_take(struct pipe_mail *m, const json_t *answer, struct err *e)
 	const char *text = json_string_value(json_object_get(answer, "text"));
 	const char *enhanced = json_string_value(json_object_get(answer, "enhanced"));
 	const char *error = json_string_value(json_object_get(answer, "error"));
+	const char *verdict = json_string_value(json_object_get(answer, "verdict"));
 	size_t i = 0;
 
 	if (error != NULL)
@@ -169,8 +171,13 @@ answer_take(struct pipe_mail *m, const json_t *answer, struct err *e)
 	while (word != NULL && i < ARRAY_LEN(words) && strcmp(words[i].word, word) != 0)
 		i++;
 	if (word == NULL || i == ARRAY_LEN(words) || text == NULL || enhanced == NULL ||
-	    json_object_get(answer, "verdict") == NULL)
+	    verdict == NULL)
 		return err_set(e, EPROTO, "the answer of cordond is not understood");
+	/* A gate with another configuration takes the begin of the mail for all of it. */
+	if (m->is_cut && words[i].action == INTAKE_ACCEPT && strcmp(verdict, "unscanned") != 0)
+		return err_set(e, EPROTO,
+		    "the mail is above max_message_size here and not for cordond: it was not "
+		    "looked at as a whole");
 	m->code = (unsigned)json_integer_value(json_object_get(answer, "code"));
 	m->text = text_clean(m->message, enhanced, text);
 	if (words[i].action == INTAKE_ACCEPT) {

@@ -72,6 +72,7 @@ struct intake_reply {
 	 * until mail_close(). */
 	const struct slice *pieces;
 	size_t piece_count;
+	bool is_too_big; /* that is why it was not kept */
 	/* For protocols that ask about files, and for people. */
 	const char *id;           /* of the mail in the log */
 	enum intake_verdict verdict;

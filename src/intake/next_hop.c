@@ -24,10 +24,10 @@
 #define OUT_MAX_BYTES  (4u << 20)
 #define HELD_MAX_BYTES (4u << 20)
 #define SEND_CHUNK     (256u * 1024)
-#define KEEPALIVE_MS                                                                           \
-	60000u /* below the five minutes that a server waits (RFC 5321 4.5.3.2.7) */
-#define IDLE_MS   30000u
-#define MAILS_MAX 1000u /* on one connection */
+/* Below the five minutes that a server waits (RFC 5321 section 4.5.3.2.7). */
+#define KEEPALIVE_MS 60000u
+#define IDLE_MS      30000u
+#define MAILS_MAX    1000u /* on one connection */
 
 enum client_name { CLIENT_NAME, CLIENT_HELO, CLIENT_ADDRESS, CLIENT_USER };
 
@@ -575,7 +575,14 @@ static void
 hop_on_timer(void *ctx)
 {
 	struct next_hop *h = ctx;
+	int64_t left_ms = h->deadline_ms - clock_now_ms();
 
+	/* The loop's clock is a coarse one: some milliseconds early is no reason to begin anew.
+	 */
+	if (left_ms > 0) {
+		loop_timer_set_ms(h->timer, (unsigned)left_ms);
+		return;
+	}
 	hop_enter(h);
 	if (h->must_tell_ready && h->state == NEXT_HOP_READY) {
 		h->must_tell_ready = false;
@@ -585,16 +592,14 @@ hop_on_timer(void *ctx)
 			hop_flush(h);
 	} else if (h->state == NEXT_HOP_FAILED) {
 		hop_tell_failure(h);
-	} else if (clock_now_ms() >= h->deadline_ms) {
-		if (hop_is_waiting(h))
-			hop_fail(h, "it does not answer in time");
-		else if (h->events == NULL)
-			hop_fail(h, "idle");
-		else {
-			hop_say(h, "NOOP");
-			h->skipped++;
-			hop_flush(h);
-		}
+	} else if (hop_is_waiting(h)) {
+		hop_fail(h, "it does not answer in time");
+	} else if (h->events == NULL) {
+		hop_fail(h, "idle");
+	} else {
+		hop_say(h, "NOOP");
+		h->skipped++;
+		hop_flush(h);
 	}
 	hop_leave(h);
 }
@@ -699,9 +704,11 @@ next_hop_command(struct next_hop *h, struct slice line)
 void
 next_hop_push(struct next_hop *h)
 {
+	/* Nothing to send is no progress: a mail that comes in slowly must not put NOOP off. */
+	if (h->state < NEXT_HOP_XCLIENT_SENT || (h->out.len == 0 && !h->is_sending))
+		return;
 	hop_enter(h);
-	if (h->state >= NEXT_HOP_XCLIENT_SENT)
-		hop_flush(h);
+	hop_flush(h);
 	hop_leave(h);
 }
 

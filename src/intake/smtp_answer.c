@@ -32,7 +32,7 @@ smtp_answer_finish(struct smtp_session *s, const struct intake_reply *r)
 {
 	switch (r->action) {
 	case INTAKE_ACCEPT:
-		if (r->pieces == NULL && r->piece_count == 0 && s->is_dropping) {
+		if (r->pieces == NULL && r->is_too_big) {
 			answer_decided(s, 552, "5.3.4", "The mail is too big");
 		} else if (r->pieces == NULL) {
 			answer_decided(

@@ -217,6 +217,22 @@ recipients_are_full(const struct smtp_session *s)
 	return s->recipients + s->recipients_waiting >= get_recipients_most(s);
 }
 
+/* The line goes on as it came: it must be good to its end. */
+static bool
+rcpt_parse(const struct smtp_command *c, struct smtp_path *ret_path)
+{
+	struct slice params, name, value;
+	int r = smtp_path_parse(c->args, "TO:", ret_path);
+
+	if (r < 0 || ret_path->address.len == 0)
+		return false;
+	params = ret_path->params;
+	do
+		r = smtp_param_next(&params, &name, &value);
+	while (r == 1);
+	return r == 0;
+}
+
 static void
 on_rcpt(struct smtp_session *s, struct slice line, const struct smtp_command *c)
 {
@@ -226,8 +242,8 @@ on_rcpt(struct smtp_session *s, struct slice line, const struct smtp_command *c)
 		refuse(s, "503 5.5.1 MAIL first");
 	else if (s->junk > s->options->junk_commands)
 		junk_count(s);
-	else if (smtp_path_parse(c->args, "TO:", &path) < 0 || path.address.len == 0)
-		refuse(s, "501 5.1.3 Bad recipient address");
+	else if (!rcpt_parse(c, &path))
+		refuse(s, "501 5.1.3 Bad recipient address or parameters");
 	else if (recipients_are_full(s))
 		smtp_session_say(s, "452 4.5.3 Too many recipients, send the rest by itself");
 	else if (!smtp_relay_recipient(s, line, path.address))
@@ -241,8 +257,7 @@ rcpt_can_go(const struct smtp_session *s, const struct smtp_command *c)
 	struct smtp_path path;
 
 	return s->state == SMTP_STATE_MAIL && s->hop != NULL && next_hop_can_pipeline(s->hop) &&
-	       !recipients_are_full(s) && smtp_path_parse(c->args, "TO:", &path) == 0 &&
-	       path.address.len > 0;
+	       !recipients_are_full(s) && rcpt_parse(c, &path);
 }
 
 static bool

@@ -229,6 +229,7 @@ smtp_receive_pending(struct smtp_session *s)
 		buf_done(&in);
 	else
 		s->in = in;
+	s->is_in_cut = smtp_session_can_go(s) && !smtp_relay_is_waiting(s);
 }
 
 void

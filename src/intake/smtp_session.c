@@ -284,8 +284,9 @@ smtp_session_leave(struct smtp_session *s, bool from_loop)
 	}
 	session_set_watch(s);
 	session_set_timer(s);
-	if (s->is_dead || (session_wants_bytes(s) && (s->in.len > 0 || s->carry.len > 0 ||
-							 stream_has_pending(s->stream))))
+	if (s->is_dead ||
+	    (session_wants_bytes(s) && ((s->in.len > 0 && !s->is_in_cut) || s->carry.len > 0 ||
+					   stream_has_pending(s->stream))))
 		session_kick(s);
 }
 

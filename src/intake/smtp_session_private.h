@@ -91,6 +91,7 @@ struct smtp_session {
 	bool is_closing_421; /* the next hop ended its service: so do we */
 	bool has_moved;
 	bool peer_spoke; /* while the sink works: bytes wait in the socket */
+	bool is_in_cut; /* what lies in `in` begins a line or header: only more bytes help */
 	bool is_draining;
 	bool is_kicked;    /* the timer is set to run what is pending, now */
 	bool is_delivered; /* the answer that is being written is the mail's */

@@ -277,6 +277,18 @@ def order_of_commands(relay):
 
 
 @test
+def what_goes_on_is_clean_to_its_end(relay):
+	relay.start()
+	for bad in ("RCPT TO:<a@b> \x01\x1b[2J", "RCPT TO:<a@b> X=\x7f", "RCPT TO:<a@b> NOTIFY=",
+			"RCPT TO:<a@b> X=\x08", "MAIL FROM:<a@b> X=\x08", "RCPT TO:<a\x01@b>"):
+		lines = [bad] if bad.startswith("MAIL") else ["MAIL FROM:<a@b>", bad]
+		reply = raw.dialogue(relay.port, *lines)[-1]
+		expect(reply.startswith("501"), "%r: %s" % (bad, reply))
+	for line in relay.hop.lines:
+		expect(all(" " <= c <= "~" for c in line), "sent on: %r" % line)
+
+
+@test
 def size_is_limited(relay):
 	relay.start(settings=dict(max_message_size="64K", large_mail_size="32K"))
 	expect_reply(relay.send(mails.big("big", 200_000)), "451 4.7.1")
@@ -358,6 +370,13 @@ def slow_clients_are_cut(relay):
 	with raw.Raw(relay.port) as client:
 		client.reply()
 		expect("421 4.4.2" in client.rest(5), "an idle client")
+	gate = relay.filter.pids("gate")[0]
+	used = process.cpu_s(gate)
+	with raw.Raw(relay.port) as client:
+		client.reply()
+		client.send(b"EHL")
+		expect("421 4.4.2" in client.rest(5), "half a command")
+	expect(process.cpu_s(gate) - used < 0.3, "half a command keeps the gate busy")
 	with raw.Raw(relay.port) as client:
 		client.reply()
 		for line in [b"EHLO c"] + [l.encode() for l in _envelope("v@x")] + [b"DATA"]:

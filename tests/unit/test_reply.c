@@ -134,6 +134,26 @@ test_no_memory(void **state UNUSED)
 	message_free(&m);
 }
 
+/* "Too big" is for good, "no memory" is not: the protocols must not take one for the other. */
+static void
+test_why_it_was_not_kept(void **state UNUSED)
+{
+	static const char *const names[] = { NULL };
+	static const unsigned flags[] = { 0, MESSAGE_NO_MEMORY, MESSAGE_TOO_BIG };
+	struct decision d = { .action = ACTION_ACCEPT, .code = 250 };
+
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		struct message *m = message_with(names);
+		struct intake_reply r;
+
+		m->flags |= flags[i];
+		reply_make(config, &d, NULL, m, &r);
+		assert_int_equal(r.action, INTAKE_ACCEPT);
+		assert_int_equal(r.is_too_big, flags[i] == MESSAGE_TOO_BIG);
+		message_free(&m);
+	}
+}
+
 static void
 test_zero(void **state UNUSED)
 {
@@ -169,7 +189,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_forged), cmocka_unit_test(test_both_names_equal),
-		cmocka_unit_test(test_no_memory), cmocka_unit_test(test_zero) };
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_why_it_was_not_kept), cmocka_unit_test(test_zero) };
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -187,6 +187,12 @@ def title(pid):
 	return read_text("/proc/%d/comm" % pid).strip()
 
 
+def cpu_s(pid):
+	"""Seconds of processor time that a process has used."""
+	fields = read_text("/proc/%d/stat" % pid).rpartition(") ")[2].split()
+	return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def is_zombie(pid):
 	"""True when a process has ended (and nobody asked for its status), or is gone."""
 	text = read_text("/proc/%d/stat" % pid)
