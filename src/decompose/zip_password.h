@@ -27,6 +27,9 @@ void zip_passwords_init(struct zip_passwords *p);
  * still have their bytes, then its subject, then the configured ones, then the other words
  * of the texts. Words are copied into the decomposer's arena. */
 void zip_passwords_collect(struct zip_passwords *p, struct decompose *d);
+/* Which word to try as the n-th of so many tries (n < tries <= p->count): half of them are for
+ * what the mail suggests most, then the configured words come, then the mail's other words. */
+size_t zip_passwords_get(const struct zip_passwords *p, size_t n, size_t tries);
 
 /* The configured list: borrowed, until it is set again. Call before a run. */
 void zip_password_set_list(const struct slice *words, size_t count);
