@@ -21,6 +21,7 @@
 #define LOOK_OF_SIGNS    64
 #define PLAIN_SIGNS      16
 #define METHODS_MAX      4
+#define CLOSED_BYTES     32 /* less is no encrypted stream, but a broken one */
 
 /* Room that is used again for each stream, and how the one in hand is read. */
 struct work {
@@ -297,7 +298,7 @@ stream_read(struct pdf_walk *w, struct pdf_stream *s, struct work *k)
 {
 	enum pdf_method methods[METHODS_MAX];
 	unsigned count;
-	bool understood = false;
+	bool understood = false, closed = false;
 
 	if (s->kind == PDF_KIND_CLOSED)
 		return;
@@ -307,13 +308,15 @@ stream_read(struct pdf_walk *w, struct pdf_stream *s, struct work *k)
 		bool sure = i == 0 && (!w->encrypted || w->crypt != NULL);
 
 		reading.data = data_get(w, s, methods[i], k);
-		if (!k->sound && reading.data.len == 0)
+		if (!k->sound && reading.data.len == 0) {
+			closed |= s->data.len >= CLOSED_BYTES;
 			continue;
+		}
 		sure = sure || looks_plain(w, &reading, k);
 		if (sure || may_be_plain(w, &reading))
 			understood |= stream_open(w, &reading, k) && sure;
 	}
-	if (!understood && w->crypt != NULL && s->kind != PDF_KIND_OTHER)
+	if (!understood && w->crypt != NULL && (closed || s->kind != PDF_KIND_OTHER))
 		object_add_facts(w->o, FACT_BIT(FACT_ENCRYPTED));
 }
 

@@ -344,7 +344,8 @@ test_not_readable(void **state UNUSED)
 {
 	static const char *const dicts[] = { "/Type/EmbeddedFile/Filter/FlateDecode",
 		"/Type/ObjStm/Filter/FlateDecode",
-		"/Type/EmbeddedFile/Filter[/Crypt]/DecodeParms[<</Name/Gone>>]" };
+		"/Type/EmbeddedFile/Filter[/Crypt]/DecodeParms[<</Name/Gone>>]",
+		"/Filter/Crypt/DecodeParms<</Name/Gone>>" };
 	uint8_t noise[320];
 
 	for (size_t i = 0; i < sizeof(noise); i++)
