@@ -21,6 +21,7 @@
 #define LOOK_OF_SIGNS    64
 #define PLAIN_SIGNS      16
 #define METHODS_MAX      4
+#define CLOSED_BYTES     32 /* less is no encrypted stream, but a broken one */
 
 /* Room that is used again for each stream, and how the one in hand is read. */
 struct work {
@@ -155,19 +156,25 @@ stream_emit(struct pdf_walk *w, const struct pdf_stream *s, const struct pdf_wan
 	bytes_emit(w, &c, bytes);
 }
 
+/* The first one that does something to the data. */
+static enum pdf_filter
+first_filter(const struct pdf_stream *s)
+{
+	for (unsigned i = 0; i < s->filter_count; i++) {
+		if (s->filters[i] != PDF_FILTER_CRYPT)
+			return s->filters[i];
+	}
+	return PDF_FILTER_NONE;
+}
+
 /* Whether what was decrypted is what was encrypted, as far as it shows. */
 static bool
 makes_sense(const struct pdf_stream *s, const struct work *k, bool whole)
 {
-	unsigned i = 0;
-
 	if (!k->opened || s->data.len == 0)
 		return true;
-	while (i < s->filter_count && s->filters[i] == PDF_FILTER_CRYPT)
-		i++;
-	if (i < s->filter_count && s->filters[i] == PDF_FILTER_FLATE && !whole &&
-	    !pdf_walk_is_plain(s->data))
-		return false;
+	if (first_filter(s) == PDF_FILTER_FLATE)
+		return whole || (k->sound && pdf_walk_is_plain(s->data));
 	return k->sound;
 }
 
@@ -206,7 +213,7 @@ stream_open(struct pdf_walk *w, const struct pdf_stream *s, struct work *k)
 	return makes_sense(s, k, whole);
 }
 
-/* A stream that may not be encrypted after all. */
+/* A stream that shows that it is not encrypted after all. */
 static bool
 looks_plain(struct pdf_walk *w, const struct pdf_stream *s, struct work *k)
 {
@@ -214,8 +221,18 @@ looks_plain(struct pdf_walk *w, const struct pdf_stream *s, struct work *k)
 	bool whole;
 
 	return pdf_walk_is_plain(s->data) ||
-	       (s->filter_count > 0 && stream_undo(w, s, LOOK_BYTES, k, &head, &whole) &&
-		   head.len >= PLAIN_SIGNS && pdf_walk_is_plain(head));
+	       (first_filter(s) != PDF_FILTER_NONE &&
+		   stream_undo(w, s, LOOK_BYTES, k, &head, &whole) && head.len >= PLAIN_SIGNS &&
+		   pdf_walk_is_plain(head));
+}
+
+/* Files and their kin that do not look so may be plain all the same: zlib's header is there or
+ * it is not, other data may be anything. */
+static bool
+may_be_plain(const struct pdf_walk *w, const struct pdf_stream *s)
+{
+	return w->crypt != NULL && s->kind != PDF_KIND_OTHER &&
+	       first_filter(s) != PDF_FILTER_FLATE;
 }
 
 static unsigned
@@ -281,7 +298,7 @@ stream_read(struct pdf_walk *w, struct pdf_stream *s, struct work *k)
 {
 	enum pdf_method methods[METHODS_MAX];
 	unsigned count;
-	bool understood = false;
+	bool understood = false, closed = false;
 
 	if (s->kind == PDF_KIND_CLOSED)
 		return;
@@ -291,12 +308,15 @@ stream_read(struct pdf_walk *w, struct pdf_stream *s, struct work *k)
 		bool sure = i == 0 && (!w->encrypted || w->crypt != NULL);
 
 		reading.data = data_get(w, s, methods[i], k);
-		if (!k->sound && reading.data.len == 0)
+		if (!k->sound && reading.data.len == 0) {
+			closed |= s->data.len >= CLOSED_BYTES;
 			continue;
-		if (sure || looks_plain(w, &reading, k))
-			understood |= stream_open(w, &reading, k);
+		}
+		sure = sure || looks_plain(w, &reading, k);
+		if (sure || may_be_plain(w, &reading))
+			understood |= stream_open(w, &reading, k) && sure;
 	}
-	if (!understood && w->crypt != NULL && s->kind != PDF_KIND_OTHER)
+	if (!understood && w->crypt != NULL && (closed || s->kind != PDF_KIND_OTHER))
 		object_add_facts(w->o, FACT_BIT(FACT_ENCRYPTED));
 }
 

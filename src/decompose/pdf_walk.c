@@ -17,7 +17,8 @@
 #define NAME_BYTES_MAX   512
 #define NAME_TOKEN_MAX   2048 /* every byte of it may be an escape */
 #define ID_BYTES_MAX     128
-#define PLAIN_LOOK       64
+#define PLAIN_LOOK       256
+#define PLAIN_SIGNS      16
 #define FILE_LOOK        2048
 
 /* What the object in hand has told so far. */
@@ -147,26 +148,34 @@ pdf_walk_is_file(struct slice head)
 	       magic_is(type, "html");
 }
 
+static bool
+is_zlib(struct slice s)
+{
+	while (s.len > 0 && (s.ptr[0] == '\r' || s.ptr[0] == '\n'))
+		s = slice_from(s, 1);
+	return s.len >= 2 && (s.ptr[0] & 15) == 8 && (s.ptr[1] & 32) == 0 &&
+	       (s.ptr[0] << 8 | s.ptr[1]) % 31 == 0;
+}
+
+/* Of encrypted bytes a bit more than a third are printable. */
 bool
 pdf_walk_is_plain(struct slice bytes)
 {
 	struct slice head = slice_sub(bytes, 0, PLAIN_LOOK);
-	size_t i = 0;
+	size_t printable = 0;
 
-	if (pdf_walk_is_file(slice_sub(bytes, 0, FILE_LOOK)))
+	if (is_zlib(head) || slice_starts_with(head, SLICE_LIT("\xfe\xff")) ||
+	    slice_starts_with(head, SLICE_LIT("\xff\xfe")) ||
+	    pdf_walk_is_file(slice_sub(bytes, 0, FILE_LOOK)))
 		return true;
-	while (i < head.len && (head.ptr[i] == '\r' || head.ptr[i] == '\n'))
-		i++;
-	if (head.len - i >= 2 && (head.ptr[i] & 15) == 8 && (head.ptr[i + 1] & 32) == 0 &&
-	    (head.ptr[i] << 8 | head.ptr[i + 1]) % 31 == 0)
-		return true;
-	for (i = 0; i < head.len; i++) {
+	for (size_t i = 0; i < head.len; i++) {
 		uint8_t c = head.ptr[i];
 
-		if (c > 0x7e || (c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f'))
-			return false;
+		printable +=
+		    (c >= ' ' && c <= '~') || c == '\t' || c == '\n' || c == '\r' || c == '\f';
 	}
-	return head.len > 0;
+	return head.len > 0 &&
+	       (head.len < PLAIN_SIGNS ? printable == head.len : printable * 4 >= head.len * 3);
 }
 
 struct slice

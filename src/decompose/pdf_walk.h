@@ -89,7 +89,7 @@ void pdf_walk_read(struct pdf_walk *w, struct slice in, bool inner);
 void pdf_walk_emit_scripts(struct pdf_walk *w, bool sure);
 /* True for a head of an archive, a program, a document. */
 bool pdf_walk_is_file(struct slice head);
-/* True for bytes that do not look encrypted: text, such a file, the header of zlib. */
+/* True for bytes that do not look encrypted: mostly text, such a file, the header of zlib. */
 bool pdf_walk_is_plain(struct slice bytes);
 /* step, or "step (password)" in the arena when a password opened the file. */
 struct slice pdf_walk_get_step(struct pdf_walk *w, struct slice step);

@@ -1,5 +1,5 @@
-/* zip_password.h: words that may open an encrypted archive: from the mail it came with and from
- * a configured list. Finds words; trying them is zip_crypt.c's. */
+/* zip_password.h: words that may open an encrypted archive or document: from the mail it came with
+ * and from a configured list. Finds words; trying them is zip_crypt.c's and pdf_key.c's. */
 #ifndef CORDON_DECOMPOSE_ZIP_PASSWORD_H
 #define CORDON_DECOMPOSE_ZIP_PASSWORD_H
 

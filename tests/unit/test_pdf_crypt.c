@@ -312,13 +312,40 @@ test_plain_inside(void **state UNUSED)
 	}
 }
 
+/* A plain file that only claims to be encrypted, in a place where readers do not look. */
+static void
+test_claim(void **state UNUSED)
+{
+	static const char *const dicts[] = { "/Type/EmbeddedFile/Filter/RL",
+		"/Type/EmbeddedFile", "/Type/EmbeddedFile/Filter/LZW",
+		"/Type/ObjStm/Filter/AHx" };
+	static const uint8_t runs[] = "\x07\x80\x81\x90\xa1\xb2\x01\x02\x03\x80";
+	static const uint8_t lzw[] = "\x80\x0b\x60\x50\x22\x0c\x0c\x85\x01";
+	const struct slice data[] = { slice_of(runs, 10), slice_of(runs, 10), slice_of(lzw, 9),
+		SLICE_LIT("2F4A5328686964646E29>") };
+	const struct slice want[] = { slice_of(runs + 1, 8), slice_of(runs, 10),
+		SLICE_LIT("-----A---B"), SLICE_LIT("hiddn") };
+
+	for (size_t i = 0; i < ARRAY_LEN(dicts); i++) {
+		CLEANUP(buf_done) struct buf b = { 0 };
+
+		sample_read(&b, "r3");
+		object_put(&b, 90, dicts[i], data[i]);
+		buf_append_str(&b, "91 0 obj<</JS<FEFF00610028002900e900e9>>>endobj\n");
+		assert_false(has_fact(run(&b), FACT_ENCRYPTED));
+		assert_true(bench_has_bytes(&bench, want[i]));
+		assert_true(bench_has_bytes(&bench, SLICE_LIT("a()\xc3\xa9\xc3\xa9")));
+	}
+}
+
 /* What the key does not open is told. */
 static void
 test_not_readable(void **state UNUSED)
 {
 	static const char *const dicts[] = { "/Type/EmbeddedFile/Filter/FlateDecode",
 		"/Type/ObjStm/Filter/FlateDecode",
-		"/Type/EmbeddedFile/Filter[/Crypt]/DecodeParms[<</Name/Gone>>]" };
+		"/Type/EmbeddedFile/Filter[/Crypt]/DecodeParms[<</Name/Gone>>]",
+		"/Filter/Crypt/DecodeParms<</Name/Gone>>" };
 	uint8_t noise[320];
 
 	for (size_t i = 0; i < sizeof(noise); i++)
@@ -355,6 +382,35 @@ test_two(void **state UNUSED)
 		buf_append_str(&b, more[i]);
 		o = run(&b);
 		assert_true(has_fact(o, FACT_ENCRYPTED) && has_fact(o, FACT_ENCRYPTED_OPEN));
+		assert_true(is_open(false));
+	}
+}
+
+/* The dictionary once more as it is, and within the trailer: one way to read it. */
+static void
+test_same_twice(void **state UNUSED)
+{
+	for (unsigned direct = 0; direct < 2; direct++) {
+		CLEANUP(buf_done) struct buf b = { 0 };
+		CLEANUP(buf_done) struct buf dict = { 0 };
+		size_t at, end;
+
+		sample_read(&b, "r6");
+		at = slice_find(buf_get(&b), SLICE_LIT("<< /CF"), 0);
+		end = slice_find(buf_get(&b), SLICE_LIT("\nendobj"), at);
+		buf_init(&dict, 4096);
+		buf_append_slice(&dict, slice_sub(buf_get(&b), at, end - at));
+		if (direct != 0) {
+			replace(&b, "/Encrypt 10 0 R", "/X 0");
+			buf_append_str(&b, "trailer<</Encrypt");
+			buf_append_slice(&b, buf_get(&dict));
+			buf_append_str(&b, ">>");
+		} else {
+			buf_append_str(&b, "10 0 obj");
+			buf_append_slice(&b, buf_get(&dict));
+			buf_append_str(&b, "endobj trailer<</Encrypt 10 0 R>>");
+		}
+		assert_int_equal(run(&b)->facts, WHAT_IS_IN | FACT_BIT(FACT_ENCRYPTED_OPEN));
 		assert_true(is_open(false));
 	}
 }
@@ -429,6 +485,34 @@ test_filter_of_files(void **state UNUSED)
 	assert_true(bench_has_bytes(&bench, eicar()));
 }
 
+/* A mail of the developers' corpus, whose file asks for a password that is not in the mail. */
+static void
+test_shared_corpus(void **state UNUSED)
+{
+	const char *shared = getenv("CORDON_SHARED");
+	struct decompose_hook hook = { .seen = bench_seen, .ctx = &bench, .hash_first = true };
+	struct slice mail;
+	struct object *o;
+	char path[2048];
+
+	if (shared != NULL)
+		(void)snprintf(path, sizeof(path), "%s", shared);
+	else
+		(void)snprintf(path, sizeof(path), "%s/../shared", source);
+	(void)snprintf(path + strlen(path), sizeof(path) - strlen(path),
+	    "/corpus/mail/mime-torture/rspamd/pdf_encrypted.eml");
+	mail = file_read(path);
+	if (mail.ptr == NULL) {
+		print_message("SKIP test_shared_corpus: no %s\n", path);
+		return;
+	}
+	decompose_run(bench.d, mail, ROLE_ENTITY, SLICE_NONE, &bench.limits, &hook);
+	o = bench_named(&bench, "990777.pdf");
+	assert_non_null(o);
+	assert_int_equal(o->facts, FACT_BIT(FACT_ENCRYPTED));
+	free((void *)(uintptr_t)mail.ptr);
+}
+
 int
 main(void)
 {
@@ -440,8 +524,11 @@ main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_plain_inside),
+		cmocka_unit_test(test_claim),
 		cmocka_unit_test(test_not_readable),
 		cmocka_unit_test(test_two),
+		cmocka_unit_test(test_same_twice),
+		cmocka_unit_test(test_shared_corpus),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_filter_of_files),
 	};
