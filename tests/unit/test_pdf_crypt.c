@@ -370,8 +370,7 @@ test_two(void **state UNUSED)
 	static const char *const more[] = {
 		"trailer<</Encrypt 77 0 R>>",
 		"trailer<</Encrypt<</Filter/Else/V 1>>>>",
-		"77 0 obj<</Filter/Standard/V 1/R 2/P 0/O<00>/U<00>>>endobj trailer<</Encrypt "
-		"77 0 R>>",
+		"7 0 obj<</Filter/Standard/V 1/R 2/P 0/O<0>/U<0>>>endobj trailer<</Encrypt 7 0 R>>",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(more); i++) {
