@@ -47,6 +47,10 @@ class Client:
 		self._file.close()
 		self._socket.close()
 
+	def set_timeout(self, timeout_s):
+		"""For each reply from now on."""
+		self._socket.settimeout(timeout_s)
+
 	def abort(self):
 		"""Closes at once, whatever state the dialogue is in."""
 		self._file.close()
@@ -100,6 +104,20 @@ class Client:
 				self.command("RSET")
 				return reply
 		return self.data(content)
+
+
+def connect(port, greeting_s=5, tries=12, timeout_s=120):
+	"""A Client that has been greeted. A server whose queue of connections is full drops the last
+	packet of the handshake, and nobody ever speaks on that connection: then another one is made."""
+	for turn in range(tries):
+		try:
+			client = Client(port, timeout_s=greeting_s)
+			client.set_timeout(timeout_s)
+			return client
+		except (ConnectionLost, OSError):
+			if turn + 1 == tries:
+				raise
+	return None
 
 
 def send(port, content, **envelope):
