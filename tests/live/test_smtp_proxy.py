@@ -5,6 +5,7 @@ unseen."""
 
 import smtplib
 import ssl
+import threading
 import time
 
 from lib import hop, mails, process, raw, runner, smtp
@@ -260,6 +261,38 @@ def chunks(relay):
 		expect(client.ask(b"BDAT nonsense\r\n").startswith("421"), "BDAT without a size")
 	expect(relay.hop.counts() == {"chunks": 1}, repr(relay.hop.counts()))
 	expect(relay.hop.mails[0].data.split(b"\r\n", 1)[1] == content, "the mail was changed")
+
+
+@test
+def many_recipients_are_answered_in_order(relay):
+	"""Sent at once, in lines that fill every read to its end, with more text than is kept for what
+	is under way, to a next hop that is slow to begin."""
+	relay.start(recipients=100000, junk_commands=100000)
+	count, slow = 4000, []
+
+	def answer(verb, line, _hop):
+		if verb != "RCPT":
+			return None
+		if not slow:
+			slow.append(time.sleep(1.5))
+		number = int(line.split("<")[1].split(".")[0])
+		return b"%d %d\r\n" % (550 if number % 7 == 0 else 250, number)
+
+	relay.hop.answer = answer
+	with raw.Raw(relay.port, timeout_s=60) as client:
+		client.reply()
+		client.ask(b"EHLO c\r\n")
+		client.ask(b"MAIL FROM:<a@x>\r\n")
+		sender = threading.Thread(daemon=True, target=client.send, args=(b"".join(
+			b"RCPT TO:<%04d.%s@x>\r\n" % (n, b"y" * 1005) for n in range(1, count + 1)),))
+		sender.start()
+		for number in range(1, count + 1):
+			reply = client.reply()
+			want = "%d %d\r\n" % (550 if number % 7 == 0 else 250, number)
+			if reply.startswith("421"):
+				break
+			expect(reply == want, "%r, not %r" % (reply, want))
+	expect(number > 600, "only %d were answered" % number)
 
 
 @test
