@@ -464,6 +464,20 @@ def too_many_connections(relay):
 
 
 @test
+def no_descriptor_is_left(relay):
+	"""Connections wait then, and keep nobody busy."""
+	relay.start(prefix=["prlimit", "--nofile=100:100"])
+	gate = relay.filter.pids("gate")[0]
+	clients = [raw.Raw(relay.port) for _ in range(150)]
+	used = process.cpu_s(gate)
+	time.sleep(1)
+	expect(process.cpu_s(gate) - used < 0.3, "the gate spins")
+	for client in clients:
+		client.socket.close()
+	expect_reply(relay.send(mails.clean("descriptors")), "250")
+
+
+@test
 def trusted_peers_tell_who_the_client_is(relay):
 	relay.start()
 	with smtp.Client(relay.port) as client:
