@@ -169,6 +169,20 @@ def every_trouble_of_the_next_hop_leaves_the_mail_with_the_client(relay):
 
 
 @test
+def a_reply_before_the_mail_is_no_reply_to_it(relay):
+	relay.start(next_hop_timeout_ms=2000)
+	for name, text in (("early", b""), ("early-big", b"a line of a large mail\r\n" * 1000000)):
+		def answer(verb, _line, hop_, is_big=len(text) > 0):
+			if verb != "DATA":
+				return None
+			return [b"354 go on\r\n", hop.SLEEP, b"250 2.0.0 taken\r\n", hop.STOP] if is_big \
+				else [b"354 go on\r\n250 2.0.0 taken\r\n", hop.STOP]
+		relay.hop.answer = answer
+		expect_reply(relay.send(mails.plain(name, text)), "451")
+	expect(not relay.hop.mails, "taken all the same")
+
+
+@test
 def multi_line_and_late_replies_are_no_trouble(relay):
 	relay.start(next_hop_timeout_ms=3000)
 
