@@ -39,7 +39,8 @@ daemon_connect(const char *path, struct err *e)
 		return err_set(e, EINVAL, "no usable control_socket is configured");
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return err_set(e, errno, "cordond does not answer at '%s' (is it running?)", path);
+		return err_set(
+		    e, errno, "cordond does not answer at '%s' (is it running?)", path);
 	return TAKE_FD(fd);
 }
 
@@ -99,22 +100,29 @@ daemon_receive(int fd, int64_t timeout_ms, struct buf *out, struct err *e)
 	size_t begin = out->len;
 
 	for (;;) {
+		size_t room = MIN_OF((size_t)READ_CHUNK, out->max - MIN_OF(out->len, out->max));
 		ssize_t n;
 		int r = timeout_ms == 0 ? 0 : answer_wait(fd, until_ms, e);
 
 		if (r < 0)
 			return r;
-		if (buf_reserve(out, READ_CHUNK) < 0)
+		if (room == 0)
 			return err_set(e, ENOBUFS, "the answer of cordond is too long");
-		n = read(fd, out->data + out->len, READ_CHUNK);
+		r = buf_reserve(out, room);
+		if (r < 0)
+			return err_set(e, -r, "no memory for the answer of cordond");
+		n = read(fd, out->data + out->len, room);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return err_set(e, n < 0 ? errno : EPIPE, "cordond ended the connection");
+			return err_set(
+			    e, n < 0 ? errno : EPIPE, "cordond ended the connection");
 		out->len += (size_t)n;
 		if (out->data[out->len - 1] == '\n') {
 			out->len--;
-			return out->len > begin ? 0 : err_set(e, EPROTO, "cordond gave an empty answer");
+			return out->len > begin
+				   ? 0
+				   : err_set(e, EPROTO, "cordond gave an empty answer");
 		}
 	}
 }

@@ -58,13 +58,15 @@ events_of(bool wanted, short event)
 }
 
 /* Towards the socket. An input that breaks has ended; a socket that takes no more may still
- * have something to say. */
+ * have something to say. What could not be written is missing, so nothing may follow it: the
+ * other side hears the end. */
 static void
 outward_step(struct way *w, short readable, short writable, bool pass_end)
 {
 	if (w->len > 0 && writable != 0 && way_write(w) < 0) {
 		w->len = 0;
 		w->ended = true;
+		(void)shutdown(w->to, SHUT_WR);
 	}
 	if (w->len == 0 && !w->ended && readable != 0 && way_read(w) <= 0) {
 		w->ended = true;

@@ -64,6 +64,8 @@ line_has_dde(struct slice line)
 {
 	bool begins = true;
 
+	if (slice_find_byte(line, '|', 0) == SIZE_MAX)
+		return false; /* as nearly every line: a file of numbers is large */
 	for (size_t i = 0; i < line.len; i++) {
 		uint8_t c = line.ptr[i];
 

@@ -29,7 +29,7 @@
 #define IDLE_MS      30000u
 #define MAILS_MAX    1000u /* on one connection */
 
-enum client_name { CLIENT_NAME, CLIENT_HELO, CLIENT_ADDRESS };
+enum client_name { CLIENT_NAME, CLIENT_HELO, CLIENT_ADDRESS, CLIENT_USER };
 
 static void hop_on_io(void *ctx, unsigned events);
 static void hop_on_timer(void *ctx);
@@ -86,7 +86,7 @@ client_forget(struct next_hop *h)
 		free(h->names[i]);
 		h->names[i] = NULL;
 	}
-	h->wants_xforward = false;
+	h->wants_xforward = h->wants_xclient = false;
 }
 
 /* The session is told from the timer, so that nobody is called back from his own call. */
@@ -207,7 +207,7 @@ hop_say(struct next_hop *h, const char *line)
 }
 
 static void
-hop_say_hello(struct next_hop *h)
+hop_say_hello(struct next_hop *h, enum next_hop_state state)
 {
 	char host[256], line[300];
 
@@ -215,7 +215,7 @@ hop_say_hello(struct next_hop *h)
 		snprintf(host, sizeof(host), "localhost");
 	host[sizeof(host) - 1] = '\0';
 	snprintf(line, sizeof(line), "%s %s", h->place->is_lmtp ? "LHLO" : "EHLO", host);
-	h->state = NEXT_HOP_EHLO;
+	h->state = state;
 	hop_say(h, line);
 }
 
@@ -252,8 +252,22 @@ offer_read(struct next_hop *h)
 			(void)slice_parse_uint(rest, UINT64_MAX, &o.size_bytes);
 		if (slice_eq_str_nocase(word, "XFORWARD"))
 			o.xforward = smtp_xforward_parse_offer(rest);
+		if (slice_eq_str_nocase(word, "XCLIENT"))
+			o.xclient = smtp_xforward_parse_offer(rest);
 	}
 	h->offer = o;
+}
+
+static struct intake_client
+client_get(const struct next_hop *h)
+{
+	struct intake_client client = { .port = h->port,
+		.name = h->names[CLIENT_NAME],
+		.helo = h->names[CLIENT_HELO],
+		.user = h->names[CLIENT_USER] };
+
+	snprintf(client.address, sizeof(client.address), "%s", h->names[CLIENT_ADDRESS]);
+	return client;
 }
 
 /* XFORWARD first, then what waited. */
@@ -264,12 +278,8 @@ hop_become_ready(struct next_hop *h)
 
 	h->state = NEXT_HOP_READY;
 	if (h->wants_xforward && h->offer.xforward != 0) {
-		struct intake_client client = { .port = h->port,
-			.name = h->names[CLIENT_NAME],
-			.helo = h->names[CLIENT_HELO] };
+		struct intake_client client = client_get(h);
 
-		snprintf(
-		    client.address, sizeof(client.address), "%s", h->names[CLIENT_ADDRESS]);
 		n = smtp_xforward_format(
 		    &client, h->proto, slice_of_str(h->ident), h->offer.xforward, &h->out);
 	}
@@ -283,6 +293,42 @@ hop_become_ready(struct next_hop *h)
 		client_forget(h);
 	}
 	h->must_tell_ready = h->events != NULL && h->events->ready != NULL;
+}
+
+/* With XCLIENT the next hop treats the client as its own: its tables of networks, hosts and
+ * names hold for the client and not for us. */
+static void
+hop_tell_client(struct next_hop *h)
+{
+	struct intake_client client;
+	int n = 0;
+
+	if (h->wants_xclient && h->offer.xclient != 0) {
+		client = client_get(h);
+		n = smtp_xclient_format(&client, h->proto, h->offer.xclient, &h->out);
+	}
+	if (n < 0)
+		hop_fail(h, "no memory");
+	else if (n > 0)
+		h->state = NEXT_HOP_XCLIENT_SENT;
+	else
+		hop_become_ready(h);
+}
+
+/* Without it the mail would come from us, who may be allowed more than the client. */
+static void
+handle_xclient(struct next_hop *h)
+{
+	if (h->reply.code == 421 && h->is_reused) {
+		hop_lost(h, "it closes the connection");
+		return;
+	}
+	if (h->reply.code != 220) {
+		hop_fail(h, "it refuses XCLIENT");
+		return;
+	}
+	h->is_reused = false;
+	hop_say_hello(h, NEXT_HOP_EHLO_AGAIN);
 }
 
 static void
@@ -307,7 +353,7 @@ handle_ehlo(struct next_hop *h)
 		return;
 	}
 	h->place->offer = h->offer;
-	hop_become_ready(h);
+	hop_tell_client(h);
 }
 
 static void
@@ -321,7 +367,7 @@ handle_starttls(struct next_hop *h)
 			return;
 		}
 		h->place->offer = h->offer;
-		hop_become_ready(h);
+		hop_tell_client(h);
 		return;
 	}
 	t = next_hop_place_get_tls(h->place);
@@ -341,7 +387,7 @@ handle_reply(struct next_hop *h)
 	switch (h->state) {
 	case NEXT_HOP_BANNER:
 		if (code == 220)
-			hop_say_hello(h);
+			hop_say_hello(h, NEXT_HOP_EHLO);
 		else
 			hop_fail(h, "it does not take connections now");
 		return;
@@ -350,6 +396,15 @@ handle_reply(struct next_hop *h)
 		return;
 	case NEXT_HOP_STARTTLS_SENT:
 		handle_starttls(h);
+		return;
+	case NEXT_HOP_XCLIENT_SENT:
+		handle_xclient(h);
+		return;
+	case NEXT_HOP_EHLO_AGAIN:
+		if (code == 250)
+			hop_become_ready(h);
+		else
+			hop_fail(h, "it refuses EHLO");
 		return;
 	case NEXT_HOP_READY:
 		break;
@@ -448,7 +503,7 @@ hop_handshake(struct next_hop *h)
 	if (r < 0)
 		hop_fail(h, "the TLS handshake failed");
 	else if (r == 1)
-		hop_say_hello(h);
+		hop_say_hello(h, NEXT_HOP_EHLO);
 }
 
 static void
@@ -598,8 +653,10 @@ next_hop_take(struct next_hop_place *p, const struct config_listener *options,
 	h->keep_most = options->next_hop_connections;
 	h->is_mail_sent = h->is_sending = false;
 	client_forget(h);
-	if (client != NULL && options->xforward) {
-		h->wants_xforward = true;
+	if (client != NULL && (options->xforward || options->xclient)) {
+		h->wants_xforward = options->xforward;
+		h->wants_xclient = options->xclient;
+		h->names[CLIENT_USER] = mem_strdup(client->user);
 		h->names[CLIENT_NAME] = mem_strdup(client->name);
 		h->names[CLIENT_HELO] = mem_strdup(client->helo);
 		h->names[CLIENT_ADDRESS] = mem_strdup(client->address);
@@ -610,7 +667,7 @@ next_hop_take(struct next_hop_place *p, const struct config_listener *options,
 	}
 	h->is_reused = h->stream != NULL;
 	if (h->is_reused) {
-		hop_become_ready(h);
+		hop_tell_client(h);
 	} else {
 		h->address_at = 0;
 		hop_connect(h);
@@ -653,7 +710,7 @@ void
 next_hop_push(struct next_hop *h)
 {
 	/* Nothing to send is no progress: a mail that comes in slowly must not put NOOP off. */
-	if (h->state != NEXT_HOP_READY || (h->out.len == 0 && !h->is_sending))
+	if (h->state < NEXT_HOP_XCLIENT_SENT || (h->out.len == 0 && !h->is_sending))
 		return;
 	hop_enter(h);
 	hop_flush(h);

@@ -38,6 +38,8 @@ enum next_hop_state {
 	NEXT_HOP_EHLO,
 	NEXT_HOP_STARTTLS_SENT,
 	NEXT_HOP_HANDSHAKE,
+	NEXT_HOP_XCLIENT_SENT,
+	NEXT_HOP_EHLO_AGAIN, /* XCLIENT makes it forget the first one */
 	NEXT_HOP_READY,
 	NEXT_HOP_FAILED, /* told, or about to be */
 };
@@ -67,8 +69,8 @@ struct next_hop {
 	bool is_mail_sent; /* its end was written */
 	bool is_reused;    /* and nothing was answered since: it may have been closed before */
 	bool must_tell_ready;
-	bool wants_xforward;
-	char *names[3]; /* of the client, until it was told: name, helo, address; owned */
+	bool wants_xforward, wants_xclient;
+	char *names[4]; /* of the client, until it was told: name, helo, address, user; owned */
 	uint16_t port;
 	char proto[8], ident[64];
 	uint8_t busy; /* calls of ours on the stack: it must outlive them */

@@ -12,7 +12,6 @@
 #include "intake/intake.h"
 
 #define UNAVAILABLE    "[UNAVAILABLE]"
-#define COMMAND        "XFORWARD"
 #define LINE_MAX_BYTES 510u /* without CRLF: RFC 5321 section 4.5.3.1.4 */
 #define OUT_MAX_BYTES  4096u
 
@@ -283,7 +282,7 @@ static int
 format_one(unsigned attribute, struct slice value, struct buf *out)
 {
 	size_t room =
-	    LINE_MAX_BYTES - strlen(COMMAND " =") - strlen(attributes[attribute].name);
+	    LINE_MAX_BYTES - strlen("XFORWARD =") - strlen(attributes[attribute].name);
 	int err = buf_printf(out, " %s=", attributes[attribute].name);
 
 	if (err < 0)
@@ -321,6 +320,9 @@ get_value(const struct intake_client *c, const char *proto, struct slice ident,
 	case SMTP_XATTR_IDENT:
 		*ret_value = ident;
 		return true;
+	case SMTP_XATTR_LOGIN:
+		*ret_value = slice_of_str(c->user);
+		return true;
 	default:
 		return false;
 	}
@@ -330,7 +332,8 @@ get_value(const struct intake_client *c, const char *proto, struct slice ident,
 
 /* Adds one attribute to the line that is being made, or ends that line and begins another. */
 static int
-add_attribute(struct buf *lines, size_t *line_begin, int *count, struct slice attribute)
+add_attribute(struct buf *lines, const char *command, size_t *line_begin, int *count,
+    struct slice attribute)
 {
 	int err;
 
@@ -341,13 +344,13 @@ add_attribute(struct buf *lines, size_t *line_begin, int *count, struct slice at
 		return err;
 	*line_begin = lines->len;
 	(*count)++;
-	err = buf_append_str(lines, COMMAND);
+	err = buf_append_str(lines, command);
 	return err < 0 ? err : buf_append_slice(lines, attribute);
 }
 
-int
-smtp_xforward_format(const struct intake_client *client, const char *proto, struct slice ident,
-    unsigned offered, struct buf *out)
+static int
+commands_format(const char *command, const struct intake_client *client, const char *proto,
+    struct slice ident, unsigned offered, struct buf *out)
 {
 	CLEANUP(buf_done) struct buf lines = { .max = OUT_MAX_BYTES };
 	CLEANUP(buf_done) struct buf one = { .max = LINE_MAX_BYTES };
@@ -364,7 +367,8 @@ smtp_xforward_format(const struct intake_client *client, const char *proto, stru
 		buf_clear(&one);
 		err = format_one(i, value, &one);
 		if (err == 0)
-			err = add_attribute(&lines, &line_begin, &count, buf_get(&one));
+			err =
+			    add_attribute(&lines, command, &line_begin, &count, buf_get(&one));
 		if (err < 0)
 			return err;
 	}
@@ -374,4 +378,40 @@ smtp_xforward_format(const struct intake_client *client, const char *proto, stru
 	if (err == 0)
 		err = buf_append_slice(out, buf_get(&lines));
 	return err < 0 ? err : count;
+}
+
+static unsigned
+attributes_of(bool is_xclient)
+{
+	unsigned set = 0;
+
+	for (unsigned i = 0; i < SMTP_XATTR_COUNT; i++) {
+		if (is_xclient ? attributes[i].in_xclient : attributes[i].in_xforward)
+			set |= 1u << i;
+	}
+	return set;
+}
+
+int
+smtp_xforward_format(const struct intake_client *client, const char *proto, struct slice ident,
+    unsigned offered, struct buf *out)
+{
+	return commands_format(
+	    "XFORWARD", client, proto, ident, offered & attributes_of(false), out);
+}
+
+int
+smtp_xclient_format(
+    const struct intake_client *client, const char *proto, unsigned offered, struct buf *out)
+{
+	size_t before = out->len;
+	int n;
+
+	offered &= attributes_of(true);
+	n = commands_format("XCLIENT", client, proto, SLICE_NONE, offered, out);
+	if (n <= 1)
+		return n;
+	out->len = before;
+	return commands_format(
+	    "XCLIENT", client, proto, SLICE_NONE, offered & ~(1u << SMTP_XATTR_HELO), out);
 }

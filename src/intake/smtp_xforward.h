@@ -51,6 +51,10 @@ void smtp_xforward_apply(const struct smtp_xforward *x, struct intake_client *cl
  * may be "". Returns how many commands (0: out is untouched), or -ENOMEM/-ENOBUFS. */
 int smtp_xforward_format(const struct intake_client *client, const char *proto,
     struct slice ident, unsigned offered, struct buf *out);
+/* The same as one XCLIENT command: it may not be followed by another before its reply. Without
+ * HELO where that makes it too long. 1, 0 nothing is offered, or -ENOMEM/-ENOBUFS. */
+int smtp_xclient_format(
+    const struct intake_client *client, const char *proto, unsigned offered, struct buf *out);
 /* "NAME ADDR PROTO HELO" behind the keyword of an EHLO line, as bits. Unknown words are passed.
  */
 unsigned smtp_xforward_parse_offer(struct slice words);

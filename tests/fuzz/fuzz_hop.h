@@ -35,7 +35,7 @@ struct hop {
 	struct loop *loop;
 	char path[100];
 	int fd;
-	bool is_lmtp;
+	bool is_lmtp, offers_xclient;
 	struct loop_watch *watch;
 	struct hop_connection *connections[HOP_CONNECTIONS_MAX];
 	const uint8_t *script; /* borrowed; when it is used up the usual replies come */
@@ -147,8 +147,13 @@ hop_take_line(struct hop_connection *c)
 	}
 	if (slice_starts_with_nocase(line, SLICE_LIT("EHLO")) ||
 	    slice_starts_with_nocase(line, SLICE_LIT("LHLO")))
-		alive = hop_say(c, "250-hop\r\n250-PIPELINING\r\n250-DSN\r\n250-8BITMIME\r\n"
-				   "250 XFORWARD NAME ADDR HELO\r\n");
+		alive = hop_say(c,
+		    c->hop->offers_xclient ? "250-hop\r\n250-XCLIENT NAME ADDR LOGIN HELO\r\n"
+					     "250 PIPELINING\r\n"
+					   : "250-hop\r\n250-PIPELINING\r\n250-DSN\r\n"
+					     "250-8BITMIME\r\n250 XFORWARD NAME ADDR HELO\r\n");
+	else if (slice_starts_with_nocase(line, SLICE_LIT("XCLIENT")))
+		alive = hop_say(c, "220 hop ESMTP\r\n");
 	else if (slice_eq_str_nocase(line, "DATA")) {
 		size_t before = c->hop->script_len;
 		bool usual = before == 0 || hop_replies[*c->hop->script % ARRAY_LEN(hop_replies)] == NULL ||

@@ -8,7 +8,7 @@
  *           bit 4 pause once, bit 5 LMTP in, bit 6 drop the body, bit 7 LMTP out
  *   byte 1  bits 0-2 action, bit 3 no pieces, bit 4 end by close(), bit 5 drain in the middle,
  *           bit 6 close() from inside a call, bit 7 PROXY protocol
- *   byte 2  at which call bit 6 happens */
+ *   byte 2  at which call bit 6 happens; bit 7 the next hop offers XCLIENT */
 #include "base/log.h"
 #include "config/config.h"
 #include "fuzz_hop.h"
@@ -289,7 +289,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	memset(&f, 0, sizeof(f));
 	f.how = data[0];
 	f.how2 = data[1];
-	f.calls_left = data[2];
+	f.calls_left = data[2] & 0x7f;
 	script = MIN_OF((size_t)data[3], len - 4);
 	f.reply = (struct intake_reply){ .action = (enum intake_action)((data[1] & 7) % 5),
 		.code = 550,
@@ -299,6 +299,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		f.reply.action = INTAKE_ACCEPT;
 	hop_reset(&hop, data + 4, script);
 	hop.is_lmtp = (f.how & 0x80) != 0;
+	hop.offers_xclient = (data[2] & 0x80) != 0;
 	c = configs[((f.how & 0x20) != 0) | ((f.how & 0x80) != 0) << 1 | ((f.how2 & 0x80) != 0) << 2];
 	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
 	f.session = ((f.how & 0x20) != 0 ? lmtp_session_start : smtp_session_start)(&env, &fds[1],

@@ -2,7 +2,7 @@
 """Real MTAs around the SMTP listener: Postfix with smtpd_proxy_filter and with content_filter, Cordon
 on the public port in front of Postfix and of Sendmail, LMTP behind Postfix."""
 
-from lib import cordond, hop, mails, postfix, process, runner, sendmail, sink, smtp
+from lib import cordond, hop, mails, postfix, process, raw, runner, sendmail, sink, smtp
 from lib.runner import expect, expect_reply, test
 
 
@@ -115,7 +115,8 @@ def in_front_of_postfix(fixture):
 	fixture.start_filter(fixture.back)
 	fixture.mta = postfix.Postfix(fixture.base, "", fixture.sink.port, port=fixture.back,
 		size_limit=1_000_000, main="smtpd_recipient_restrictions = check_recipient_access "
-			"inline:{ nobody@test.example=REJECT }, permit_mynetworks, reject\n")
+			"inline:{ nobody@test.example=REJECT }, permit_mynetworks, reject\n"
+			"smtpd_authorized_xclient_hosts = 127.0.0.0/8\n")
 	fixture.mta.start()
 	fixture.mta.port = fixture.port
 	with smtp.Client(fixture.port) as client:
@@ -128,6 +129,15 @@ def in_front_of_postfix(fixture):
 		expect_reply(client.command("DATA"), "354")
 		final = client.data(mails.clean("front-clean"))
 		expect("queued as" in final.text, "Postfix' own reply: %s" % final)
+	# To Postfix the client is the client, and not this host, which may relay.
+	with raw.Raw(fixture.port) as client:
+		client.reply()
+		client.ask(b"EHLO far\r\n")
+		expect(client.ask(b"XCLIENT ADDR=203.0.113.9 NAME=far.example\r\n").startswith("220"), "XCLIENT")
+		client.ask(b"EHLO far\r\n")
+		expect(client.ask(b"MAIL FROM:<a@b.example>\r\n").startswith("250"), "MAIL")
+		refused = client.ask(b"RCPT TO:<bob@elsewhere.example>\r\n")
+		expect(refused.startswith("554"), "an open relay: %s" % refused)
 	expect_reply(fixture.send(mails.infected("front-bad")), "550 5.7.1")
 	mail = fixture.arrived("front-clean")
 	expect(mail.recipients == ["bob@test.example"], "recipients")

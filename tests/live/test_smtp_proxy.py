@@ -469,6 +469,30 @@ def trusted_peers_tell_who_the_client_is(relay):
 
 
 @test
+def the_next_hop_takes_the_client_for_its_own(relay):
+	relay.start()
+	relay.hop.offers.append("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT")
+	with smtp.Client(relay.port) as client:
+		expect_reply(client.command("XFORWARD NAME=mx.far.example ADDR=2001:db8::7 HELO=far.example"), "250")
+		expect_reply(client.mail(mails.clean("xc-1")), "250")
+		expect_reply(client.mail(mails.clean("xc-2")), "250")
+	order = [line.split(" ")[0] for line in relay.hop.lines]
+	expect(order[:5] == ["EHLO", "XCLIENT", "EHLO", "XFORWARD", "MAIL"], repr(relay.hop.lines))
+	said = relay.hop.heard("XCLIENT")
+	expect(len(said) == 2 and "ADDR=IPV6:2001:db8::7" in said[0] and "NAME=mx.far.example" in said[0] and
+		"HELO=far.example" in said[0] and "ADDR=127.0.0.1" in said[1], repr(said))
+	expect(relay.hop.connections == 1, "the kept connection tells of the next client")
+	# One that refuses would treat the client as us.
+	relay.hop.answer = lambda verb, line, h: b"550 5.7.0 no\r\n" if verb == "XCLIENT" else None
+	expect_reply(relay.send(mails.clean("xc-3")), "451 4.4.1")
+	relay.hop.forget()
+	relay.start(xclient=False)
+	relay.hop.offers.append("XCLIENT NAME ADDR")
+	expect_reply(relay.send(mails.clean("xc-4")), "250")
+	expect(not relay.hop.heard("XCLIENT"), "XCLIENT although it is switched off")
+
+
+@test
 def proxy_protocol(relay):
 	relay.start(proxy_protocol=True)
 	version2 = b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes((203, 0, 113, 9, 10, 0, 0, 1)) + \

@@ -277,6 +277,39 @@ test_out_full(void **state UNUSED)
 	assert_int_equal(out.len, 0);
 }
 
+/* One command for the next hop: what it may not have stays out, and it fits one line. */
+static void
+test_xclient(void **state)
+{
+	char name[] = "mx.far.example", helo[] = "a b", user[] = "u=1", nothing[] = "";
+	static char long_name[255], long_helo[255];
+	struct intake_client c = { .address = "2001:db8::7",
+		.port = 25,
+		.name = name,
+		.helo = helo,
+		.user = user,
+		.tls = nothing,
+		.listener = nothing };
+	CLEANUP(buf_done) struct buf out = { .max = 4096 };
+
+	(void)state;
+	assert_int_equal(smtp_xclient_format(&c, "ESMTP", ALL, &out), 1);
+	assert_string_equal(buf_get_str(&out),
+	    "XCLIENT NAME=mx.far.example ADDR=IPV6:2001:db8::7 PORT=25 PROTO=ESMTP HELO=a+20b "
+	    "LOGIN=u+3D1\r\n");
+	buf_clear(&out);
+	assert_int_equal(smtp_xclient_format(&c, "SMTP", 1u << SMTP_XATTR_IDENT, &out), 0);
+	assert_int_equal(out.len, 0);
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	memset(long_helo, 'h', sizeof(long_helo) - 1);
+	c.name = long_name;
+	c.helo = long_helo;
+	assert_int_equal(smtp_xclient_format(&c, "SMTP", ALL, &out), 1);
+	assert_true(out.len <= 512);
+	assert_null(strstr(buf_get_str(&out), "HELO="));
+	assert_non_null(strstr(buf_get_str(&out), "ADDR=IPV6:2001:db8::7"));
+}
+
 int
 main(void)
 {
@@ -284,7 +317,8 @@ main(void)
 		cmocka_unit_test(test_nul), cmocka_unit_test(test_several),
 		cmocka_unit_test(test_longest), cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_offer), cmocka_unit_test(test_out),
-		cmocka_unit_test(test_out_lines), cmocka_unit_test(test_out_full) };
+		cmocka_unit_test(test_out_lines), cmocka_unit_test(test_out_full),
+		cmocka_unit_test(test_xclient) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

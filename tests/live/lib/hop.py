@@ -176,6 +176,8 @@ class _Talk:
 				offers.append("STARTTLS")
 			usual = b"".join(b"250%s%s\r\n" % (b" " if i + 1 == len(offers) else b"-", o.encode())
 				for i, o in enumerate(offers))
+		elif verb == "XCLIENT":
+			usual = b"220 hop.test.example ESMTP\r\n"
 		elif verb == "MAIL":
 			self.sender, self.recipients = line.split("<", 1)[1].split(">", 1)[0], []
 		elif verb == "RCPT" and (reply is None or

@@ -17,7 +17,12 @@ To attach your own mail server, install Cordon (cmake --install build/release), 
 
     listener mta { protocol = "milter" address = "inet:127.0.0.1:10025" }
 
-Postfix, in main.cf (then: postfix reload):
+Then let Cordon make the change, show it first, test it with two mails, and take it back when
+anything fails (also sendmail, exim, opensmtpd; README tells of the other ways in):
+
+    cordon attach postfix
+
+Or by hand. Postfix, in main.cf (then: postfix reload):
 
     smtpd_milters = inet:127.0.0.1:10025
     milter_default_action = tempfail
