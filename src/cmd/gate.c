@@ -34,6 +34,7 @@
 #define IDLE_TRIM_MS     10000u
 #define ACCEPTS_PER_TURN 64u
 #define REFUSED_LOG_MS   10000
+#define ACCEPT_AGAIN_MS  100u
 
 struct gate_listener {
 	struct gate *gate;
@@ -42,6 +43,7 @@ struct gate_listener {
 	const struct intake_protocol *protocol; /* NULL: the control socket */
 	int fd;
 	struct loop_watch *watch;
+	struct loop_timer *again; /* while there is no descriptor for a connection */
 };
 
 void
@@ -115,8 +117,13 @@ listener_readable(void *ctx, unsigned events UNUSED)
 
 		if (fd < 0 && errno == EINTR)
 			continue;
+		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED) {
+			/* No descriptor: the backlog waits, and must not wake us all the while. */
+			loop_watch_set(l->watch, 0);
+			loop_timer_set_ms(l->again, ACCEPT_AGAIN_MS);
+		}
 		if (fd < 0)
-			return; /* none left, or no descriptor: the backlog waits */
+			return;
 		if (l->protocol == NULL)
 			gate_control_accept(l->gate, &fd);
 		else
@@ -129,6 +136,14 @@ listener_readable(void *ctx, unsigned events UNUSED)
 }
 
 static void
+listener_again(void *ctx)
+{
+	struct gate_listener *l = ctx;
+
+	loop_watch_set(l->watch, LOOP_READ);
+}
+
+static void
 listeners_drop(struct gate *g)
 {
 	while (g->listeners != NULL) {
@@ -136,6 +151,7 @@ listeners_drop(struct gate *g)
 
 		g->listeners = l->next;
 		loop_watch_free(&l->watch);
+		loop_timer_free(&l->again);
 		fd_close(&l->fd);
 		free(l);
 	}
@@ -162,6 +178,7 @@ listener_add(struct gate *g, struct slice name, struct slice protocol, int fd)
 	l->next = g->listeners;
 	g->listeners = l;
 	l->watch = loop_watch_new(g->loop, fd, LOOP_READ, listener_readable, l);
+	l->again = loop_timer_new(g->loop, listener_again, l);
 }
 
 /* The whole list each time: sockets that stay are the same, so nobody is refused. */

@@ -443,6 +443,7 @@ hop_feed(struct next_hop *h, struct slice in)
 {
 	while (in.len > 0 && !h->is_dead && h->state != NEXT_HOP_FAILED) {
 		size_t used = 0;
+		unsigned mails;
 		int r = smtp_reply_feed(&h->reply, in, &used);
 
 		in = slice_from(in, used);
@@ -458,11 +459,15 @@ hop_feed(struct next_hop *h, struct slice in)
 			hop_fail(h, "it speaks before TLS begins");
 			return;
 		}
+		mails = h->mails;
 		handle_reply(h);
 		if (!h->is_dead)
 			smtp_reply_clear(&h->reply);
 		if (h->state == NEXT_HOP_CONNECTING)
 			return; /* once more, on another connection */
+		/* What came in behind its 354 was said before there was a mail to speak of. */
+		if (!h->is_dead && h->mails > mails && in.len > 0)
+			hop_fail(h, "it speaks before it has the mail");
 	}
 }
 
@@ -734,6 +739,12 @@ bool
 next_hop_mail_is_sent(const struct next_hop *h)
 {
 	return h->is_mail_sent;
+}
+
+bool
+next_hop_mail_is_written(const struct next_hop *h)
+{
+	return h->is_mail_sent && h->out.len == 0;
 }
 
 bool

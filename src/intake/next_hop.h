@@ -89,6 +89,8 @@ void next_hop_send_mail(
     struct next_hop *h, const struct slice *pieces, size_t count, unsigned replies);
 /* Whether the end of the mail is on its way: from then on it may arrive whatever happens. */
 bool next_hop_mail_is_sent(const struct next_hop *h);
+/* Whether all of it is: before that nobody can have taken it. */
+bool next_hop_mail_is_written(const struct next_hop *h);
 /* Whether the connection (not the place) is known to take several commands at once. */
 bool next_hop_can_pipeline(const struct next_hop *h);
 struct next_hop_offer next_hop_get_offer(const struct next_hop *h);

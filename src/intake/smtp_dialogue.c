@@ -11,6 +11,10 @@
 #include "intake/smtp_command.h"
 #include "intake/smtp_session_private.h"
 
+/* Recipients sent on and not answered: there is room for the longest lines of so many, and no
+ * refusal of ours comes between the replies. */
+#define UNDER_WAY_MAX 500u
+
 static void
 junk_count(struct smtp_session *s)
 {
@@ -257,7 +261,8 @@ rcpt_can_go(const struct smtp_session *s, const struct smtp_command *c)
 	struct smtp_path path;
 
 	return s->state == SMTP_STATE_MAIL && s->hop != NULL && next_hop_can_pipeline(s->hop) &&
-	       !recipients_are_full(s) && rcpt_parse(c, &path);
+	       s->recipients_waiting < UNDER_WAY_MAX && !recipients_are_full(s) &&
+	       rcpt_parse(c, &path);
 }
 
 static bool

@@ -204,6 +204,16 @@ tell_failure(struct smtp_session *s, const char *why)
 		smtp_receive_pending(s);
 }
 
+/* Nobody asked for a mail, or it was "taken" before it was there. */
+static bool
+is_out_of_turn(const struct smtp_session *s, const struct smtp_reply *r)
+{
+	if (r->code / 100 == 3)
+		return !s->is_data_waiting;
+	return r->code / 100 == 2 && s->finals > 0 && s->hop != NULL &&
+	       !next_hop_mail_is_written(s->hop);
+}
+
 static void
 on_reply(void *ctx, const struct smtp_reply *r)
 {
@@ -211,7 +221,7 @@ on_reply(void *ctx, const struct smtp_reply *r)
 
 	smtp_session_enter(s);
 	s->has_moved = true;
-	if (r->code / 100 == 3 && !s->is_data_waiting) {
+	if (is_out_of_turn(s, r)) {
 		next_hop_drop(&s->hop);
 		tell_failure(s, "it speaks out of turn");
 		smtp_session_leave(s, true);

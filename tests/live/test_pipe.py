@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 from lib import cordond, mails, milter, process, runner, ways
 from lib.runner import expect, test
@@ -393,6 +394,43 @@ def no_room_is_for_later(station):
 	station.freeze(False)
 	expect(running.wait(30) == 0, "the first one")
 	running.communicate()
+
+
+@test
+def files_that_shrink_while_memory_is_spent(station):
+	"""A mail of which nothing is left when its turn comes is over inside the call that wakes it.
+	A build with AddressSanitizer tells what is touched then."""
+	station.start(memory_budget="2M", max_message_size="1M")
+	gate = station.filter.pids("gate")
+	end = time.monotonic() + 4
+	content = mails.big("shrinks", 700000)
+
+	def work():
+		while time.monotonic() < end:
+			files = [os.memfd_create("test") for _ in range(2)]
+			os.write(files[0], content)
+			os.write(files[1], b"Fa@b\0Tc@d\0")
+			with socket.socket(socket.AF_UNIX) as control:
+				control.connect(station.filter.control)
+				control.sendmsg([b"submit filter %d\n" % len(content)], [(socket.SOL_SOCKET,
+					socket.SCM_RIGHTS, array.array("i", files))])
+				time.sleep(0.005)
+				os.ftruncate(files[0], 0)
+				control.settimeout(0.5)
+				try:
+					control.recv(65536)
+				except OSError:
+					pass
+			for fd in files:
+				os.close(fd)
+
+	workers = [threading.Thread(target=work, daemon=True) for _ in range(8)]
+	for worker in workers:
+		worker.start()
+	for worker in workers:
+		worker.join()
+	expect(station.filter.pids("gate") == gate, "the gate died: " + station.log(2000))
+	station.start()
 
 
 def _qmail(station, content, sender="alice@client.example", recipients=("bob@test.example",),

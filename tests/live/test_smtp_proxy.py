@@ -5,6 +5,7 @@ unseen."""
 
 import smtplib
 import ssl
+import threading
 import time
 
 from lib import hop, mails, process, raw, runner, smtp
@@ -168,6 +169,20 @@ def every_trouble_of_the_next_hop_leaves_the_mail_with_the_client(relay):
 
 
 @test
+def a_reply_before_the_mail_is_no_reply_to_it(relay):
+	relay.start(next_hop_timeout_ms=2000)
+	for name, text in (("early", b""), ("early-big", b"a line of a large mail\r\n" * 1000000)):
+		def answer(verb, _line, hop_, is_big=len(text) > 0):
+			if verb != "DATA":
+				return None
+			return [b"354 go on\r\n", hop.SLEEP, b"250 2.0.0 taken\r\n", hop.STOP] if is_big \
+				else [b"354 go on\r\n250 2.0.0 taken\r\n", hop.STOP]
+		relay.hop.answer = answer
+		expect_reply(relay.send(mails.plain(name, text)), "451")
+	expect(not relay.hop.mails, "taken all the same")
+
+
+@test
 def multi_line_and_late_replies_are_no_trouble(relay):
 	relay.start(next_hop_timeout_ms=3000)
 
@@ -260,29 +275,6 @@ def chunks(relay):
 		expect(client.ask(b"BDAT nonsense\r\n").startswith("421"), "BDAT without a size")
 	expect(relay.hop.counts() == {"chunks": 1}, repr(relay.hop.counts()))
 	expect(relay.hop.mails[0].data.split(b"\r\n", 1)[1] == content, "the mail was changed")
-
-
-@test
-def lmtp_replies_for_each_recipient(relay):
-	"""What each recipient was told is the next hop's; the record has the worst of it, and a next
-	hop that leaves in the middle has left the others with the client."""
-	relay.start(protocol="lmtp", next_hop_timeout_ms=2000)
-	for finals, want, code in (
-			([b"250 2.0.0 a\r\n", b"550 5.1.1 b\r\n", b"250 2.0.0 c\r\n"], ["250", "550", "250"], 550),
-			([b"452 4.2.2 a\r\n", b"250 2.0.0 b\r\n", b"250 2.0.0 c\r\n"], ["452", "250", "250"], 452),
-			([b"250 2.0.0 a\r\n", hop.CLOSE], ["250", "451", "451"], 250),
-			([b"250 2.0.0 a\r\n", b"250 2.0.0 b\r\n", hop.SILENT], ["250", "250", "451"], 250)):
-		seen = len(relay.filter.log_lines("event=mail"))
-		relay.hop.answer = lambda verb, _line, _hop, f=finals: list(f) if verb == "." else None
-		with raw.Raw(relay.port) as client:
-			client.reply()
-			for line in ["LHLO c"] + _envelope("a@x", "b@x", "c@x") + ["DATA"]:
-				client.ask(line.encode() + b"\r\n")
-			client.send(mails.clean("lmtp") + b".\r\n")
-			got = [client.reply()[:3] for _ in range(3)]
-		expect(got == want, "%r, not %r" % (got, want))
-		line = relay.filter.wait_log("event=mail", count=seen + 1)[-1]
-		expect("next_hop_code=%d" % code in line, "not %d: %s" % (code, line))
 
 
 @test
@@ -431,6 +423,20 @@ def too_many_connections(relay):
 
 
 @test
+def no_descriptor_is_left(relay):
+	"""Connections wait then, and keep nobody busy."""
+	relay.start(prefix=["prlimit", "--nofile=100:100"])
+	gate = relay.filter.pids("gate")[0]
+	clients = [raw.Raw(relay.port) for _ in range(150)]
+	used = process.cpu_s(gate)
+	time.sleep(1)
+	expect(process.cpu_s(gate) - used < 0.3, "the gate spins")
+	for client in clients:
+		client.socket.close()
+	expect_reply(relay.send(mails.clean("descriptors")), "250")
+
+
+@test
 def trusted_peers_tell_who_the_client_is(relay):
 	relay.start()
 	with smtp.Client(relay.port) as client:
@@ -567,6 +573,61 @@ def tls_to_the_next_hop(relay):
 	relay.start(tls=server, next_hop_tls="verify")
 	expect_reply(relay.send(mails.clean("hop-verify")), "451 4.4.1")
 	expect(not relay.hop.mails, "a mail went to a server that nobody vouches for")
+
+
+@test
+def many_recipients_are_answered_in_order(relay):
+	"""Sent at once, in lines that fill every read to its end, with more text than is kept for what
+	is under way, to a next hop that is slow to begin."""
+	relay.start(recipients=100000, junk_commands=100000)
+	count, slow = 4000, []
+
+	def answer(verb, line, _hop):
+		if verb != "RCPT":
+			return None
+		if not slow:
+			slow.append(time.sleep(1.5))
+		number = int(line.split("<")[1].split(".")[0])
+		return b"%d %d\r\n" % (550 if number % 7 == 0 else 250, number)
+
+	relay.hop.answer = answer
+	with raw.Raw(relay.port, timeout_s=60) as client:
+		client.reply()
+		client.ask(b"EHLO c\r\n")
+		client.ask(b"MAIL FROM:<a@x>\r\n")
+		sender = threading.Thread(daemon=True, target=client.send, args=(b"".join(
+			b"RCPT TO:<%04d.%s@x>\r\n" % (n, b"y" * 1005) for n in range(1, count + 1)),))
+		sender.start()
+		for number in range(1, count + 1):
+			reply = client.reply()
+			want = "%d %d\r\n" % (550 if number % 7 == 0 else 250, number)
+			if reply.startswith("421"):
+				break
+			expect(reply == want, "%r, not %r" % (reply, want))
+	expect(number > 600, "only %d were answered" % number)
+
+
+@test
+def lmtp_replies_for_each_recipient(relay):
+	"""What each recipient was told is the next hop's; the record has the worst of it, and a next
+	hop that leaves in the middle has left the others with the client."""
+	relay.start(protocol="lmtp", next_hop_timeout_ms=2000)
+	for finals, want, code in (
+			([b"250 2.0.0 a\r\n", b"550 5.1.1 b\r\n", b"250 2.0.0 c\r\n"], ["250", "550", "250"], 550),
+			([b"452 4.2.2 a\r\n", b"250 2.0.0 b\r\n", b"250 2.0.0 c\r\n"], ["452", "250", "250"], 452),
+			([b"250 2.0.0 a\r\n", hop.CLOSE], ["250", "451", "451"], 250),
+			([b"250 2.0.0 a\r\n", b"250 2.0.0 b\r\n", hop.SILENT], ["250", "250", "451"], 250)):
+		seen = len(relay.filter.log_lines("event=mail"))
+		relay.hop.answer = lambda verb, _line, _hop, f=finals: list(f) if verb == "." else None
+		with raw.Raw(relay.port) as client:
+			client.reply()
+			for line in ["LHLO c"] + _envelope("a@x", "b@x", "c@x") + ["DATA"]:
+				client.ask(line.encode() + b"\r\n")
+			client.send(mails.clean("lmtp") + b".\r\n")
+			got = [client.reply()[:3] for _ in range(3)]
+		expect(got == want, "%r, not %r" % (got, want))
+		line = relay.filter.wait_log("event=mail", count=seen + 1)[-1]
+		expect("next_hop_code=%d" % code in line, "not %d: %s" % (code, line))
 
 
 @test

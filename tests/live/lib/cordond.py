@@ -60,6 +60,7 @@ class Cordond:
 	settings	top-level options by name, e.g. max_message_size="1M"
 	blocks		texts made by block(); the listener is added here, and the embedded engine is
 			switched off unless a clamav block is given
+	prefix		words before the command, e.g. prlimit(1) with its options
 	milter		address of the listener as Postfix and Sendmail classes want it
 	"""
 
@@ -69,7 +70,7 @@ class Cordond:
 		self.config = os.path.join(self.base, "cordon.conf")
 		self.log_path = os.path.join(self.base, "cordond.log")
 		self.control = os.path.join(self.run, "control.sock")
-		self.process = None
+		self.process, self.prefix = None, []
 		self.settings = dict(user=self._user(), work_dir=self.run, inspectors=2, log="stderr")
 		self.settings.update(settings)
 		self.blocks = list(blocks)
@@ -117,8 +118,9 @@ class Cordond:
 	def start(self, timeout_s=60, outlive=False):
 		"""Starts the daemon. Returns self when it said that it is ready."""
 		seen = self.log().count("event=ready")
-		self.process = process.start([os.path.join(self.bin, "cordond"), "-c", self.config],
-			self.log_path, cwd=self.base, outlive=outlive)
+		self.process = process.start(
+			self.prefix + [os.path.join(self.bin, "cordond"), "-c", self.config], self.log_path,
+			cwd=self.base, outlive=outlive)
 
 		def is_ready():
 			if self.process.poll() is not None:

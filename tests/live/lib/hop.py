@@ -10,6 +10,8 @@ from . import sink
 
 CLOSE = object()        # ends the connection without a word
 SILENT = object()       # says nothing, and goes on reading
+SLEEP = object()        # half a second
+STOP = object()         # reads no more, for four seconds, and ends the connection
 
 
 class Hop:
@@ -140,6 +142,11 @@ class _Talk:
 			self.connection.shutdown(socket.SHUT_RDWR)
 			raise EOFError
 		if what is SILENT:
+			return
+		if what is SLEEP or what is STOP:
+			time.sleep(0.5 if what is SLEEP else 4)
+			if what is STOP:
+				self.say(CLOSE)
 			return
 		if isinstance(what, (list, tuple)):
 			for one in what:

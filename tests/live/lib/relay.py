@@ -15,7 +15,8 @@ class Relay:
 		self.filter = self.hop = None
 		self.port = process.free_port()
 
-	def start(self, protocol="smtp", hop_lmtp=None, tls=None, settings=None, blocks=(), **options):
+	def start(self, protocol="smtp", hop_lmtp=None, tls=None, settings=None, blocks=(), prefix=(),
+			**options):
 		"""Starts both anew. options: of the listener. hop_lmtp: what the next hop speaks, when it
 		is not what the listener speaks."""
 		self.stop()
@@ -28,6 +29,7 @@ class Relay:
 		listener.update(options)
 		self.filter = cordond.Cordond(self.base,
 			[cordond.block("listener", "relay", **listener)] + list(blocks), **(settings or {}))
+		self.filter.prefix = list(prefix)
 		self.filter.start()
 		return self
 
