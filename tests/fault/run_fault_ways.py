@@ -16,6 +16,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -30,6 +31,8 @@ _RECOVERY_S = 15
 _BURST = 8
 _ALL = 0xffffffff           # so many calls in a row: every one from the n-th on
 _HEADER = b"X-Virus-Scanned:"
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_TLS.check_hostname, _TLS.verify_mode = False, ssl.CERT_NONE
 
 
 class Lost(Exception):
@@ -54,7 +57,7 @@ class Lines:
 		self.socket.settimeout(MAIL_TIME_S)
 		try:
 			self.socket.sendall(data)
-		except ConnectionError:
+		except (ConnectionError, ssl.SSLError):
 			raise Lost from None
 
 	def line(self):
@@ -66,7 +69,7 @@ class Lines:
 			self.socket.settimeout(left)
 			try:
 				more = self.socket.recv(65536)
-			except ConnectionError:
+			except (ConnectionError, ssl.SSLError):
 				more = b""
 			if not more:
 				raise Lost
@@ -86,12 +89,20 @@ class Lines:
 		self.send(line + b"\r\n")
 		return self.reply()
 
+	def encrypt(self):
+		"""From here on, TLS. Who it is is not looked at."""
+		self.socket.settimeout(max(0.01, self.end_s - time.monotonic()))
+		try:
+			self.socket = _TLS.wrap_socket(self.socket)
+		except ssl.SSLError:
+			raise Lost from None
+
 
 def _judged(code):
 	return PASSED if code < 400 else LATER if code < 500 else REFUSED
 
 
-def _smtp(talk, content, hello=b"EHLO", chunked=False):
+def _smtp(talk, content, hello=b"EHLO", chunked=False, tls=False):
 	"""One mail in an SMTP or LMTP dialogue."""
 	code = talk.reply()
 	for line in (hello + b" client.test.example", b"MAIL FROM:<alice@client.example>",
@@ -99,6 +110,12 @@ def _smtp(talk, content, hello=b"EHLO", chunked=False):
 		if code >= 400:
 			return _judged(code)
 		code = talk.ask(line)
+		if tls and line.startswith(hello) and code < 400:
+			code = talk.ask(b"STARTTLS")
+			if code >= 400:
+				return _judged(code)
+			talk.encrypt()
+			code = talk.ask(line)
 	if code >= 400:
 		return _judged(code)
 	if chunked:
@@ -160,8 +177,11 @@ class Ways(faults.Faulty):
 
 	def __init__(self, base):
 		super().__init__(base)
-		self.hops = [hop.Hop().start(), hop.Hop(lmtp=True).start()]
-		self.ports = [process.free_port(), process.free_port()]
+		self.certificate = hop.make_certificate(base)
+		tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+		tls.load_cert_chain(self.certificate)
+		self.hops = [hop.Hop().start(), hop.Hop(lmtp=True).start(), hop.Hop(tls=tls).start()]
+		self.ports = [process.free_port() for _ in self.hops]
 		self.case = None
 		self.config_calls = self.config_text = None
 		self.sent = {}                  # X-Test-Id -> the mail; None: infected
@@ -178,9 +198,11 @@ class Ways(faults.Faulty):
 		return os.path.join(self.base, "cordond", "run", name + ".sock")
 
 	def listeners(self):
-		return [cordond.block("listener", name, protocol=name, next_hop=self.hops[i].address,
-				address="inet:127.0.0.1:%d" % self.ports[i], next_hop_timeout_ms=3000)
-			for i, name in enumerate(("smtp", "lmtp"))] + [
+		tls = dict(tls_certificate=self.certificate, next_hop_tls="must")
+		return [cordond.block("listener", name, protocol=protocol, next_hop=self.hops[i].address,
+				address="inet:127.0.0.1:%d" % self.ports[i], next_hop_timeout_ms=3000, **options)
+			for i, (name, protocol, options) in enumerate((("smtp", "smtp", {}),
+				("lmtp", "lmtp", {}), ("smtp_tls", "smtp", tls)))] + [
 			cordond.block("listener", name, protocol=name, mode="0666",
 				address="unix:" + self.socket_path(name))
 			for name in ("clamd", "opensmtpd", "courier")]
@@ -264,6 +286,11 @@ class Ways(faults.Faulty):
 	def bdat(self, name, content):
 		with self._tcp(self.ports[0]) as talk:
 			return self._taken(name, _smtp(talk, content, chunked=True))
+
+	def smtp_tls(self, name, content):
+		"""STARTTLS on both sides."""
+		with self._tcp(self.ports[2]) as talk:
+			return self._taken(name, _smtp(talk, content, tls=True))
 
 	def lmtp(self, name, content):
 		with self._tcp(self.ports[1]) as talk:
@@ -450,7 +477,7 @@ class Ways(faults.Faulty):
 		if done.returncode == 0:
 			if self.config_text is None:
 				self.config_text = done.stdout
-			expect(done.stdout == self.config_text, "the configuration has changed: %r" % done.stdout)
+			expect(done.stdout == self.config_text, "another configuration: %r" % done.stdout)
 			return PASSED
 		expect(done.returncode in (1, 2, 75) or self._may_end_by(-done.returncode),
 			"status %d: %r" % (done.returncode, done.stderr))
@@ -494,7 +521,8 @@ class Case(faults.Case):
 
 	def __init__(self, role, kind, way, length=1):
 		super().__init__("signatures", role, kind, way, length)
-		self.seconds = _SECONDS * (2 if role == "local" else 1)     # it starts cages each time
+		slow = role == "local" or way == "smtp_tls"     # cages are started, keys are agreed on
+		self.seconds = _SECONDS * (2 if slow else 1)
 		self.mails = (False,) if way == "dump_config" else (True, False)
 
 	def first(self, station):
@@ -529,8 +557,10 @@ def _cases():
 			for kind in ("memory", "read", "write", "open", "connect", "accept"))
 	yield from (Case("gate", kind, "smtp", _BURST) for kind in ("memory", "connect"))
 	yield from (Case("gate", kind, "bdat") for kind in ("memory", "read", "write"))
+	yield from (Case("gate", kind, "smtp_tls") for kind in ("memory", "read", "write"))
 	yield from (Case("inspector", kind, "smtp") for kind in ("memory", "read", "write"))
-	yield from (Case("gate", kind, "clamd_stream") for kind in ("memory", "read", "write", "accept"))
+	yield from (Case("gate", kind, "clamd_stream")
+		for kind in ("memory", "read", "write", "accept"))
 	for way in ("clamd_scan", "clamd_folder"):
 		yield from (Case("gate", kind, way) for kind in ("memory", "read", "open"))
 	for way in ("clamd_fildes", "clamd_session", "opensmtpd", "filter_daemon"):
@@ -548,8 +578,8 @@ def _cases():
 	for way in ("smtp_command", "opensmtpd_command"):
 		yield from (Case("command", kind, way)
 			for kind in ("memory", "read", "write", "open", "connect"))
-	for way in ("smtp", "lmtp", "bdat", "clamd_stream", "clamd_scan", "clamd_session", "opensmtpd",
-			"courier"):
+	for way in ("smtp", "smtp_tls", "lmtp", "bdat", "clamd_stream", "clamd_scan", "clamd_session",
+			"opensmtpd", "courier"):
 		yield Case("gate", "short", way, _ALL)
 	for way in ("filter_daemon", "deliver", "qmail", "smtp_command", "opensmtpd_command"):
 		yield Case("command", "short", way, _ALL)

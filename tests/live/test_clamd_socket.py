@@ -53,16 +53,26 @@ class Fixture(Station):
 	def theirs(self, *packets, **options):
 		return clamd_peer.talk(self.clamd.unix, *packets, **options)
 
+	def both(self, *packets, **options):
+		"""The answers of clamd and of Cordon, asked at the same time: most of it is waiting."""
+		theirs = []
+		asking = threading.Thread(target=lambda: theirs.append(self.theirs(*packets, **options)))
+		asking.start()
+		ours = self.ours(*packets, **options)
+		asking.join()
+		expect(theirs, "clamd has not answered %r" % _shown(packets))
+		return theirs[0], ours
+
 	def same(self, *packets, **options):
 		"""Fails unless both answer the same bytes."""
-		theirs, ours = self.theirs(*packets, **options), self.ours(*packets, **options)
+		theirs, ours = self.both(*packets, **options)
 		expect(_plain(theirs) == _plain(ours),
 			"%r: clamd %r, Cordon %r" % (_shown(packets), theirs, ours))
 		return ours
 
 	def same_lines(self, *packets, **options):
 		"""The same, in whatever order."""
-		theirs, ours = self.theirs(*packets, **options), self.ours(*packets, **options)
+		theirs, ours = self.both(*packets, **options)
 		expect(sorted(_plain(theirs).split(b"\0")) == sorted(_plain(ours).split(b"\0")),
 			"%r: clamd %r, Cordon %r" % (_shown(packets), theirs, ours))
 		return ours

@@ -55,7 +55,8 @@ class Fixture(Station):
 		self.box = os.path.join(base, "box")
 		os.makedirs(self.box)
 		os.chmod(self.box, 0o777)
-		self.agent = self._script("agent", 'cat >"%s/mail-$1.$$"' % self.box)
+		self.agent = self._script("agent", 'cd "%s" && cat >".$$" && mv ".$$" "mail-$1.$$"'
+			% self.box)
 		self.start(control_mode="0666")
 		self.cordon_path = os.path.join(self.filter.bin, "cordon")
 
@@ -81,7 +82,7 @@ class Fixture(Station):
 		found = []
 		for name in sorted(os.listdir(self.box)):
 			path = os.path.join(self.box, name)
-			if os.path.isfile(path):
+			if os.path.isfile(path) and not name.startswith("."):      # not yet whole
 				with open(path, "rb") as handle:
 					found.append(handle.read())
 				os.unlink(path)

@@ -279,6 +279,7 @@ def chunks(relay):
 
 @test
 def order_of_commands(relay):
+	relay.start()
 	replies = raw.dialogue(relay.port, "RCPT TO:<a@b>", "DATA", "MAIL FROM:<a", "MAIL FROM:<a@b>",
 		"MAIL FROM:<a@b>", "DATA", "RCPT TO:<>", "RCPT TO:<a@b>", "STARTTLS", "RSET", "VRFY x",
 		"LHLO x", "XFORWARD NAME=\x7f", "FOO", "HELP", "EXPN x", "")

@@ -121,6 +121,11 @@ class Hop:
 		finally:
 			connection.close()
 
+	def encrypted(self, plain, connection):
+		"""From now on a connection is another object."""
+		with self._lock:
+			self._open = [connection if one is plain else one for one in self._open]
+
 	def note(self, line):
 		with self._lock:
 			self.lines.append(line)
@@ -185,7 +190,9 @@ class _Talk:
 			self.recipients.append(line.split("<", 1)[1].split(">", 1)[0])
 		elif verb == "STARTTLS" and reply is None:
 			self.connection.sendall(b"220 2.0.0 go\r\n")
-			self.connection = self.tls.wrap_socket(self.connection, server_side=True)
+			plain = self.connection
+			self.connection = self.tls.wrap_socket(plain, server_side=True)
+			self.hop.encrypted(plain, self.connection)
 			self.file = self.connection.makefile("rb")
 			return
 		elif verb == "DATA" and reply is None:
