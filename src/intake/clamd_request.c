@@ -323,7 +323,7 @@ clamd_request_work(struct clamd_session *s)
 		is_more = is_more || scan_can_read(scan);
 	}
 	if (is_more)
-		clamd_session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 /* As clamd: nothing when something was found; for MULTISCAN of a folder only when a file was
@@ -438,7 +438,7 @@ scan_resume(struct intake_session *base)
 
 	clamd_session_enter(scan->session);
 	scan->is_paused = false;
-	clamd_session_kick(scan->session);
+	session_clock_kick(&scan->session->clock);
 	clamd_session_leave(scan->session, false);
 }
 

@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "intake/clamd_session_private.h"
@@ -102,7 +101,7 @@ session_free(struct clamd_session *s)
 	s->is_dead = true;
 	clamd_request_drop_all(s);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	fd_close(&s->fd);
 	fd_close(&s->received_fd);
 	clamd_session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
@@ -179,28 +178,15 @@ session_get_limit_ms(const struct clamd_session *s)
 }
 
 static void
-session_set_timer(struct clamd_session *s)
+session_set_limit(struct clamd_session *s)
 {
 	enum clamd_wait wait = session_get_wait(s);
-	unsigned limit_ms;
 
 	if (wait == s->wait && !s->has_moved)
 		return;
 	s->wait = wait;
 	s->has_moved = false;
-	limit_ms = session_get_limit_ms(s);
-	s->deadline_ms = limit_ms == 0 ? 0 : clock_now_ms() + limit_ms;
-	if (!s->is_kicked && limit_ms != 0)
-		loop_timer_set_ms(s->timer, limit_ms);
-}
-
-void
-clamd_session_kick(struct clamd_session *s)
-{
-	if (s->is_kicked)
-		return;
-	s->is_kicked = true;
-	loop_timer_set_ms(s->timer, 0);
+	session_clock_set_limit_ms(&s->clock, session_get_limit_ms(s));
 }
 
 void
@@ -245,9 +231,9 @@ clamd_session_leave(struct clamd_session *s, bool from_loop)
 	if (clamd_session_can_take(s))
 		s->peer_spoke = false;
 	loop_watch_set(s->watch, session_get_events(s));
-	session_set_timer(s);
+	session_set_limit(s);
 	if (s->is_dead || (s->is_relieved && (s->in.len > 0 || s->requests != NULL)))
-		clamd_session_kick(s);
+		session_clock_kick(&s->clock);
 	s->is_relieved = false;
 }
 
@@ -344,19 +330,12 @@ static void
 session_on_timer(void *ctx)
 {
 	struct clamd_session *s = ctx;
-	bool was_kicked = s->is_kicked;
 
 	clamd_session_enter(s);
-	s->is_kicked = false;
-	if (!s->is_dead && !was_kicked && s->deadline_ms != 0)
+	if (session_clock_take(&s->clock) == SESSION_CLOCK_EXPIRED && !s->is_dead)
 		session_expire(s);
 	if (!s->is_dead)
 		session_work(s);
-	if (was_kicked && !s->is_kicked && s->deadline_ms != 0 && !s->is_dead) {
-		int64_t left = s->deadline_ms - clock_now_ms();
-
-		loop_timer_set_ms(s->timer, left > 0 ? (unsigned)left : 0);
-	}
 	clamd_session_leave(s, true);
 }
 
@@ -460,7 +439,7 @@ clamd_session_start(struct intake_env *env, int *fd, const struct intake_place *
 	session_set_client(s);
 	session_set_options(s, place);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
-	session_set_timer(s);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
+	session_set_limit(s);
 	return &s->base;
 }

@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "intake/clamd_command.h"
 #include "intake/intake.h"
+#include "intake/session_clock.h"
 
 /* Commands that scan, and files and streams being scanned, of one session at one time. What
  * comes behind waits in the socket. */
@@ -75,13 +76,12 @@ enum clamd_wait {
 struct clamd_session {
 	struct intake_session base; /* first */
 	struct loop_watch *watch;
-	struct loop_timer *timer;
+	struct session_clock clock;
 	struct clamd_request *requests; /* in the order they came */
 	struct clamd_scan *scans;
 	struct clamd_scan *stream; /* in CLAMD_MODE_STREAM */
 	struct buf in;             /* commands; what came behind them */
 	struct buf out;
-	int64_t deadline_ms;              /* 0: none */
 	uint64_t stream_max, stream_left; /* bytes INSTREAM may send: in all, from now on */
 	size_t lingered;
 	uint32_t chunk_left;
@@ -103,7 +103,6 @@ struct clamd_session {
 	bool is_half_closed; /* the peer sends no more */
 	bool must_linger;    /* we stopped reading in the middle */
 	bool is_draining;
-	bool is_kicked;
 	bool is_gone; /* nobody listens: ends when the sink has answered all it has */
 	bool is_dead;
 };
@@ -112,8 +111,6 @@ struct clamd_session {
 const struct intake_sink *clamd_session_get_sink(const struct clamd_session *s);
 /* Whether the next command or chunk may be looked at. */
 bool clamd_session_can_take(const struct clamd_session *s);
-/* Goes on from the loop as soon as it can. */
-void clamd_session_kick(struct clamd_session *s);
 void clamd_session_enter(struct clamd_session *s);
 /* from_loop: the session may be freed here. */
 void clamd_session_leave(struct clamd_session *s, bool from_loop);

@@ -22,6 +22,7 @@
 #include "base/macros.h"
 #include "intake/answer_text.h"
 #include "intake/courier_control.h"
+#include "intake/session_clock.h"
 
 #define CHUNK_BYTES     (64u * 1024)
 #define CHUNKS_PER_TURN 16u
@@ -37,7 +38,7 @@ enum courier_state {
 struct courier_session {
 	struct intake_session base; /* first */
 	struct loop_watch *watch;
-	struct loop_timer *timer;
+	struct session_clock clock;
 	int fd;
 	int data_fd;
 	enum courier_state state;
@@ -53,8 +54,7 @@ struct courier_session {
 	bool is_overruled;   /* what is answered is not what the sink said */
 	bool is_answered;    /* out is final */
 	bool is_draining;
-	bool is_working; /* the timer is set to go on at once */
-	bool is_dead;    /* ends when the calls on the stack have returned */
+	bool is_dead; /* ends when the calls on the stack have returned */
 };
 
 static const struct intake_sink *
@@ -382,7 +382,7 @@ session_free(struct courier_session *s)
 		    s->base.client.listener);
 	session_end_mail(s, false);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	fd_close(&s->fd);
 	fd_close(&s->data_fd);
 	session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
@@ -400,7 +400,7 @@ session_enter(struct courier_session *s)
 	s->busy++;
 }
 
-/* from_loop: the session may be freed here. The timer: at once while there is work, else it
+/* from_loop: the session may be freed here. The clock: at once while there is work, else it
  * looks after the peer. */
 static void
 session_leave(struct courier_session *s, bool from_loop)
@@ -409,7 +409,6 @@ session_leave(struct courier_session *s, bool from_loop)
 	bool has_work =
 	    s->is_dead ||
 	    (!s->is_paused && (s->state == COURIER_CONTROL || s->state == COURIER_BODY));
-	unsigned limit_ms;
 
 	if (--s->busy > 0)
 		return;
@@ -422,15 +421,11 @@ session_leave(struct courier_session *s, bool from_loop)
 	loop_watch_set(s->watch, s->is_dead ? 0
 					    : (s->is_half_closed ? 0 : LOOP_READ) |
 						  (s->out.len > 0 ? LOOP_WRITE : 0));
-	limit_ms = s->state == COURIER_LIST || s->state == COURIER_ANSWER ? env->io_timeout_ms
-									  : env->progress_ms;
-	s->is_working = has_work;
+	session_clock_set_limit_ms(&s->clock,
+	    s->state == COURIER_LIST || s->state == COURIER_ANSWER ? env->io_timeout_ms
+								   : env->progress_ms);
 	if (has_work)
-		loop_timer_set_ms(s->timer, 0);
-	else if (limit_ms != 0)
-		loop_timer_set_ms(s->timer, limit_ms);
-	else
-		loop_timer_stop(s->timer);
+		session_clock_kick(&s->clock);
 }
 
 static void
@@ -460,17 +455,25 @@ session_expire(struct courier_session *s)
 }
 
 static void
+session_step(struct courier_session *s)
+{
+	if (s->state == COURIER_CONTROL)
+		session_step_control(s);
+	else if (s->state == COURIER_BODY && !s->is_paused)
+		session_step_body(s);
+}
+
+static void
 session_on_timer(void *ctx)
 {
 	struct courier_session *s = ctx;
+	enum session_clock_event event = session_clock_take(&s->clock);
 
 	session_enter(s);
-	if (!s->is_dead && !s->is_working)
+	if (!s->is_dead && event == SESSION_CLOCK_EXPIRED)
 		session_expire(s);
-	else if (!s->is_dead && s->state == COURIER_CONTROL)
-		session_step_control(s);
-	else if (!s->is_dead && s->state == COURIER_BODY && !s->is_paused)
-		session_step_body(s);
+	else if (!s->is_dead && event == SESSION_CLOCK_KICKED)
+		session_step(s);
 	session_leave(s, true);
 }
 
@@ -575,8 +578,7 @@ courier_session_start(struct intake_env *env, int *fd, const struct intake_place
 	s->data_fd = -1;
 	s->fd = TAKE_FD(*fd);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
-	if (env->io_timeout_ms != 0)
-		loop_timer_set_ms(s->timer, env->io_timeout_ms);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
+	session_clock_set_limit_ms(&s->clock, env->io_timeout_ms);
 	return &s->base;
 }

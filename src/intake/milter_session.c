@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "intake/milter_codec.h"
 #include "intake/milter_session_private.h"
@@ -106,7 +105,7 @@ session_free(struct milter_session *s)
 	s->is_dead = true;
 	milter_session_end_mail(s, false);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	fd_close(&s->fd);
 	milter_session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
@@ -160,39 +159,17 @@ session_get_limit_ms(const struct milter_session *s, enum milter_wait wait)
 	return 0;
 }
 
-/* The timer is left running for an earlier time than the deadline: it looks again then. That
- * spares setting it with every packet. */
 static void
-session_set_timer(struct milter_session *s)
+session_set_limit(struct milter_session *s)
 {
 	enum milter_wait wait = session_get_wait(s);
-	unsigned limit_ms;
-	int64_t now;
 
 	if (wait == s->wait && !s->has_moved)
 		return;
 	s->wait = wait;
 	s->has_moved = false;
 	s->body_moved = 0;
-	limit_ms = session_get_limit_ms(s, wait);
-	now = clock_now_ms();
-	s->deadline_ms = limit_ms == 0 ? 0 : now + limit_ms;
-	if (s->deadline_ms == 0 || s->is_kicked ||
-	    (s->timer_ms != 0 && s->timer_ms <= s->deadline_ms))
-		return;
-	s->timer_ms = s->deadline_ms;
-	loop_timer_set_ms(s->timer, limit_ms);
-}
-
-/* Goes on from the loop as soon as it can. */
-static void
-session_kick(struct milter_session *s)
-{
-	if (s->is_kicked)
-		return;
-	s->is_kicked = true;
-	s->timer_ms = clock_now_ms();
-	loop_timer_set_ms(s->timer, 0);
+	session_clock_set_limit_ms(&s->clock, session_get_limit_ms(s, wait));
 }
 
 static void
@@ -225,9 +202,9 @@ session_leave(struct milter_session *s, bool from_loop)
 	else
 		events = s->is_paused ? 0 : LOOP_READ;
 	loop_watch_set(s->watch, events);
-	session_set_timer(s);
+	session_set_limit(s);
 	if (s->is_dead || (!from_loop && s->in.len > 0 && milter_session_can_go(s)))
-		session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 /* While the sink works: is the peer still there? Bytes stay in the socket. */
@@ -312,18 +289,16 @@ session_on_timer(void *ctx)
 	struct milter_session *s = ctx;
 
 	session_enter(s);
-	s->timer_ms = 0;
-	if (s->is_kicked) {
-		s->is_kicked = false;
+	switch (session_clock_take(&s->clock)) {
+	case SESSION_CLOCK_KICKED:
 		milter_receive_pending(s);
-	} else if (!s->is_dead && s->deadline_ms != 0 && clock_now_ms() >= s->deadline_ms) {
-		session_expire(s);
-	}
-	if (s->deadline_ms != 0 && !s->has_moved) { /* fired early: for the rest */
-		int64_t left = s->deadline_ms - clock_now_ms();
-
-		s->timer_ms = s->deadline_ms;
-		loop_timer_set_ms(s->timer, left > 0 ? (unsigned)left : 0);
+		break;
+	case SESSION_CLOCK_EXPIRED:
+		if (!s->is_dead)
+			session_expire(s);
+		break;
+	case SESSION_CLOCK_EARLY:
+		break;
 	}
 	session_leave(s, true);
 }
@@ -407,7 +382,7 @@ milter_session_start(struct intake_env *env, int *fd, const struct intake_place 
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->fd = TAKE_FD(*fd);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
-	session_set_timer(s);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
+	session_set_limit(s);
 	return &s->base;
 }

@@ -18,7 +18,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "config/config_address.h"
 #include "intake/smtp_session_private.h"
@@ -159,7 +158,7 @@ session_free(struct smtp_session *s)
 	next_hop_drop(&s->hop);
 	next_hop_question_cancel(&s->question);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	stream_free(&s->stream);
 	tls_context_unref(&s->tls);
 	if (s->is_counted)
@@ -207,39 +206,17 @@ session_get_limit_ms(const struct smtp_session *s, enum smtp_wait wait)
 	return 0;
 }
 
-/* The timer is left running for an earlier time than the deadline: it looks again then. That
- * spares setting it with every read. */
 static void
-session_set_timer(struct smtp_session *s)
+session_set_limit(struct smtp_session *s)
 {
 	enum smtp_wait wait = session_get_wait(s);
-	unsigned limit_ms;
-	int64_t now;
 
 	if (wait == s->wait && !s->has_moved)
 		return;
 	s->wait = wait;
 	s->has_moved = false;
 	s->moved = 0;
-	limit_ms = session_get_limit_ms(s, wait);
-	now = clock_now_ms();
-	s->deadline_ms = limit_ms == 0 ? 0 : now + limit_ms;
-	if (s->deadline_ms == 0 || s->is_kicked ||
-	    (s->timer_ms != 0 && s->timer_ms <= s->deadline_ms))
-		return;
-	s->timer_ms = s->deadline_ms;
-	loop_timer_set_ms(s->timer, limit_ms);
-}
-
-/* Goes on from the loop as soon as it can. */
-static void
-session_kick(struct smtp_session *s)
-{
-	if (s->is_kicked)
-		return;
-	s->is_kicked = true;
-	s->timer_ms = clock_now_ms();
-	loop_timer_set_ms(s->timer, 0);
+	session_clock_set_limit_ms(&s->clock, session_get_limit_ms(s, wait));
 }
 
 static void
@@ -283,11 +260,11 @@ smtp_session_leave(struct smtp_session *s, bool from_loop)
 		return;
 	}
 	session_set_watch(s);
-	session_set_timer(s);
+	session_set_limit(s);
 	if (s->is_dead ||
 	    (session_wants_bytes(s) && ((s->in.len > 0 && !s->is_in_cut) || s->carry.len > 0 ||
 					   stream_has_pending(s->stream))))
-		session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 /* While the sink or the next hop works: is the client still there? Bytes stay in the socket.
@@ -370,22 +347,21 @@ static void
 session_on_timer(void *ctx)
 {
 	struct smtp_session *s = ctx;
-	int64_t now = clock_now_ms();
 
 	smtp_session_enter(s);
-	s->timer_ms = 0;
-	if (s->is_kicked) {
-		s->is_kicked = false;
+	switch (session_clock_take(&s->clock)) {
+	case SESSION_CLOCK_KICKED:
 		s->has_moved = true;
 		if (!s->is_dead)
 			smtp_receive_pending(s);
 		if (!s->is_dead && stream_has_pending(s->stream) && session_wants_bytes(s))
 			smtp_receive(s);
-	} else if (s->deadline_ms != 0 && now >= s->deadline_ms) {
+		break;
+	case SESSION_CLOCK_EXPIRED:
 		session_expire(s);
-	} else if (s->deadline_ms != 0) {
-		s->timer_ms = s->deadline_ms;
-		loop_timer_set_ms(s->timer, (unsigned)(s->deadline_ms - now));
+		break;
+	case SESSION_CLOCK_EARLY:
+		break;
 	}
 	smtp_session_leave(s, true);
 }
@@ -410,7 +386,7 @@ session_resume(struct intake_session *base)
 	s->is_paused = false;
 	smtp_session_leave(s, false);
 	if (s->busy == 0)
-		session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 static void
@@ -554,7 +530,7 @@ session_start(struct intake_env *env, int *fd, const struct intake_place *place,
 	buf_init(&s->waiting, WAITING_MAX_BYTES);
 	s->watch = loop_watch_new(env->loop, *fd, LOOP_READ, session_on_io, s);
 	s->stream = stream_new(fd);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
 	s->has_moved = true;
 	if (s->options->proxy_protocol)
 		s->state = SMTP_STATE_PROXY;
