@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "intake/clamd_command.h"
 #include "intake/intake.h"
+#include "intake/intake_body.h"
 #include "intake/session_clock.h"
 
 /* Commands that scan, and files and streams being scanned, of one session at one time. What
@@ -136,8 +137,8 @@ void clamd_request_begin_path(struct clamd_session *s, const struct clamd_comman
 void clamd_request_begin_fd(struct clamd_session *s, int *fd);
 /* INSTREAM: the scan whose bytes come, or NULL when there is no room: it is answered then. */
 struct clamd_scan *clamd_request_begin_stream(struct clamd_session *s);
-/* Room for bytes of the scan. NULL: it pauses, or drops from now on. */
-uint8_t *clamd_scan_reserve(struct clamd_scan *scan, size_t want, size_t *ret_room);
+/* Where its bytes go. */
+struct intake_body clamd_scan_get_body(struct clamd_scan *scan);
 /* All bytes of the scan are with the sink. */
 void clamd_scan_end(struct clamd_scan *scan);
 /* Opens and reads files for a while. */

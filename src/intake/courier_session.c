@@ -22,6 +22,7 @@
 #include "base/macros.h"
 #include "intake/answer_text.h"
 #include "intake/courier_control.h"
+#include "intake/intake_body.h"
 #include "intake/session_clock.h"
 
 #define CHUNK_BYTES     (64u * 1024)
@@ -250,32 +251,6 @@ session_step_control(struct courier_session *s)
 		s->state = COURIER_BODY;
 }
 
-/* The sink's memory for at most want bytes. NULL: paused, or dropping from now on. */
-static uint8_t *
-body_reserve(struct courier_session *s, size_t want, size_t *ret_room)
-{
-	for (;;) {
-		size_t room = 0;
-		uint8_t *to;
-
-		s->is_paused = true; /* resume() may come before the call returns */
-		to = session_get_sink(s)->mail_body_reserve(s->mail, want, &room);
-		if (to != NULL) {
-			ASSERT(room > 0);
-			s->is_paused = false;
-			*ret_room = MIN_OF(room, want);
-			return to;
-		}
-		if (room == SIZE_MAX) {
-			s->is_paused = false;
-			s->is_dropping = true;
-			return NULL;
-		}
-		if (s->is_paused || s->is_dead)
-			return NULL;
-	}
-}
-
 static void
 session_end_body(struct courier_session *s)
 {
@@ -294,6 +269,12 @@ session_end_body(struct courier_session *s)
 static void
 session_step_body(struct courier_session *s)
 {
+	const struct intake_body body = { .sink = session_get_sink(s),
+		.mail = s->mail,
+		.is_paused = &s->is_paused,
+		.is_dropping = &s->is_dropping,
+		.is_dead = &s->is_dead };
+
 	for (unsigned i = 0; i < CHUNKS_PER_TURN && s->state == COURIER_BODY && !s->is_dead;
 	     i++) {
 		uint64_t left = s->file_bytes - s->read_bytes;
@@ -305,7 +286,8 @@ session_step_body(struct courier_session *s)
 			session_end_body(s);
 			return;
 		}
-		to = body_reserve(s, (size_t)MIN_OF(left, (uint64_t)CHUNK_BYTES), &room);
+		to = intake_body_reserve(
+		    &body, (size_t)MIN_OF(left, (uint64_t)CHUNK_BYTES), &room);
 		if (to == NULL && s->is_dropping)
 			continue;
 		if (to == NULL)
