@@ -2,7 +2,9 @@
 #include "cmd/cordon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -439,12 +441,40 @@ command_run(const struct command *c, int argc, char **argv)
 	return c->run(&o);
 }
 
+/* A stream that was closed is one that fails: else a file of ours takes its number, and a mail
+ * is "written" there. */
+static bool
+streams_hold(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		int mode = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode) != fd)
+			return false;
+	}
+	return true;
+}
+
+/* jansson 2.14 drops what it has no memory for and goes on: a name of a header in an answer of
+ * the daemon would lose its last letters. */
+static void *
+json_memory_new(size_t size)
+{
+	void *p = malloc(size);
+
+	ASSERT(p != NULL);
+	return p;
+}
+
 int
 main(int argc, char **argv)
 {
 	int command = 1;
 	char **rest;
 
+	if (!streams_hold())
+		return PIPE_EXIT_TEMPFAIL;
+	json_set_alloc_funcs(json_memory_new, free);
 	log_use_fd("cordon", STDERR_FILENO, false);
 	/* -c FILE may stand before the command too, and -f SENDER, where Sendmail puts it. */
 	while (argc > command + 2 && (strcmp(argv[command], "-c") == 0 ||

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/cipher.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macros.h"
@@ -515,6 +516,7 @@ main(int argc, char **argv)
 	}
 	process_adopt_orphans(); /* the companion of a worker that died */
 	sha256_preload();
+	cipher_preload();
 	charset_preload();
 	archive_preload();
 	tree = (struct tree){ .worker_name = "cordon-inspect",

@@ -78,7 +78,9 @@ row_fill(struct list_row *r, const json_t *o)
 	r->packed = number_of(o, "packed");
 	r->method = text_of(o, "method");
 	r->type = unopened ? "" : text_of(o, "detected");
-	r->encrypted = has_fact(o, fact_get_text(FACT_PASSWORD_FOUND)) ? "opened"
+	r->encrypted = has_fact(o, fact_get_text(FACT_PASSWORD_FOUND)) ||
+			       has_fact(o, fact_get_text(FACT_ENCRYPTED_OPEN))
+			   ? "opened"
 		       : has_fact(o, fact_get_text(FACT_ENCRYPTED))    ? "yes"
 								       : "no";
 	why_format(o, r->why, sizeof(r->why));

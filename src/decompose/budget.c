@@ -5,6 +5,7 @@
 #include "base/macros.h"
 #include "decompose/object.h"
 
+#define KEY_TRIES_MAX        1000 /* a few seconds at worst */
 #define TICKS_PER_CLOCK_READ 64
 #define TICK_BYTES           16384 /* hashing is fast: a clock costs what some KB cost */
 
@@ -57,6 +58,7 @@ budget_init(struct budget *b, const struct limits *l, uint64_t input_bytes)
 		.left_entity_readings = l->entity_readings,
 		.left_helper_ms = l->helper_ms,
 		.left_helper_runs = l->helper_runs,
+		.left_key_tries = KEY_TRIES_MAX,
 		.cpu_deadline_us = clock_cpu_us() + (int64_t)l->cpu_ms * 1000,
 		.wall_deadline_us =
 		    l->wall_ms == 0 ? INT64_MAX : clock_now_us() + (int64_t)l->wall_ms * 1000,
@@ -102,6 +104,15 @@ budget_take_object(struct budget *b)
 	if (b->left_objects == 0)
 		return budget_refuse(b, FACT_LIMIT_OBJECTS);
 	b->left_objects--;
+	return true;
+}
+
+bool
+budget_take_key_try(struct budget *b)
+{
+	if (b->left_key_tries == 0)
+		return false;
+	b->left_key_tries--;
 	return true;
 }
 

@@ -34,6 +34,7 @@ struct budget {
 	uint64_t left_quota; /* UINT64_MAX when there is none */
 	uint32_t left_entity_readings;
 	uint32_t left_helper_ms, left_helper_runs;
+	uint32_t left_key_tries; /* passwords tried on documents */
 	int64_t cpu_deadline_us;  /* against clock_cpu_us() */
 	int64_t wall_deadline_us; /* against clock_now_us() */
 	uint32_t ticks;           /* calls of budget_has_time() until the clocks are read */
@@ -52,6 +53,9 @@ bool budget_take_bytes(struct budget *b, uint64_t want, uint64_t output_before,
     uint64_t input_bytes, int *ret_fact);
 bool budget_take_object(struct budget *b);
 bool budget_take_entity_reading(struct budget *b);
+/* One password more to try on a document that takes long to say no; no fact when they are used up:
+ * the document is encrypted all the same. */
+bool budget_take_key_try(struct budget *b);
 /* Decoded bytes that are left, whatever limits them; *ret_fact (enum fact) tells what does. */
 uint64_t budget_get_left_bytes(const struct budget *b, int *ret_fact);
 /* False once the CPU time or the wall-clock time is spent. Cheap: the clocks are read on one

@@ -406,24 +406,6 @@ password_fits(struct unpack *u, const struct helper_member *m, uint64_t *ret_fac
 	       u->got > 0;
 }
 
-/* Half of the tries are for what the mail suggests most, then the configured words come, then
- * the mail's other words. */
-static size_t
-candidate_get(const struct zip_passwords *p, size_t n, size_t tries)
-{
-	size_t first = MIN_OF(tries / 2 + tries % 2, p->configured_at);
-
-	if (n < first)
-		return n;
-	n -= first;
-	if (n < p->configured_count)
-		return p->configured_at + n;
-	n -= p->configured_count;
-	if (first + n < p->configured_at)
-		return first + n;
-	return p->configured_count + first + n;
-}
-
 /* True: u->password opens it. */
 static bool
 password_find(struct unpack *u, const struct helper_member *m)
@@ -440,7 +422,7 @@ password_find(struct unpack *u, const struct helper_member *m)
 	for (size_t n = 0; n < tries && !found; n++) {
 		uint64_t facts;
 
-		u->password = p->words[candidate_get(p, n, tries)];
+		u->password = p->words[zip_passwords_get(p, n, tries)];
 		found = password_fits(u, m, &facts);
 		if ((facts & (FACTS_LIMIT | FACT_BIT(FACT_UNSUPPORTED))) != 0 && !found) {
 			u->facts |= facts;

@@ -1,5 +1,5 @@
-/* password_list.c: see password_list.h. Trying the words is zip_crypt.c's and
- * helper_unpack.c's. */
+/* password_list.c: see password_list.h. Trying the words is zip_crypt.c's,
+ * helper_unpack.c's and pdf_unlock.c's. */
 #include "decompose/password_list.h"
 
 #include <errno.h>

@@ -17,7 +17,7 @@ enum pdf_filter {
 	PDF_FILTER_HEX,
 	PDF_FILTER_85,
 	PDF_FILTER_RUNS,
-	PDF_FILTER_CRYPT, /* identity, or what the whole file is encrypted with */
+	PDF_FILTER_CRYPT, /* told apart by pdf_opener.c, before filters */
 	PDF_FILTER_IMAGE, /* DCT, JPX, CCITT, JBIG2 */
 	PDF_FILTER_OTHER,
 };

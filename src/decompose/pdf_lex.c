@@ -19,7 +19,7 @@ static bool
 is_delimiter(uint8_t c)
 {
 	return c == '(' || c == ')' || c == '<' || c == '>' || c == '[' || c == ']' ||
-	    c == '{' || c == '}' || c == '/' || c == '%';
+	       c == '{' || c == '}' || c == '/' || c == '%';
 }
 
 static int
@@ -45,7 +45,7 @@ blanks_skip(struct pdf_lexer *l)
 	while (l->at < l->in.len) {
 		if (l->in.ptr[l->at] == '%') {
 			while (l->at < l->in.len && l->in.ptr[l->at] != '\n' &&
-			    l->in.ptr[l->at] != '\r')
+			       l->in.ptr[l->at] != '\r')
 				l->at++;
 		} else if (!is_blank(l->in.ptr[l->at])) {
 			return;
@@ -85,8 +85,8 @@ static bool
 is_object_mark(struct slice in, size_t start, size_t at)
 {
 	return at >= start + 5 && in.ptr[at - 1] == 'b' && in.ptr[at - 2] == 'o' &&
-	    ((in.ptr[at - 3] == ' ' && in.ptr[at - 4] >= '0' && in.ptr[at - 4] <= '9') ||
-	    (in.ptr[at - 3] == 'd' && in.ptr[at - 4] == 'n' && in.ptr[at - 5] == 'e'));
+	       ((in.ptr[at - 3] == ' ' && in.ptr[at - 4] >= '0' && in.ptr[at - 4] <= '9') ||
+		   (in.ptr[at - 3] == 'd' && in.ptr[at - 4] == 'n' && in.ptr[at - 5] == 'e'));
 }
 
 /* A string whose end does not come within reach is skipped as one character, and so is one that
@@ -127,7 +127,8 @@ hex_take(struct pdf_lexer *l)
 	l->at = i;
 	if (i < l->in.len && l->in.ptr[i] == '>')
 		l->at++;
-	return (struct pdf_token){ .kind = PDF_HEX_STRING, .text = slice_sub(l->in, start, i - start) };
+	return (struct pdf_token){ .kind = PDF_HEX_STRING,
+		.text = slice_sub(l->in, start, i - start) };
 }
 
 static struct pdf_token
@@ -138,7 +139,7 @@ word_take(struct pdf_lexer *l)
 	uint64_t value;
 
 	while (l->at < l->in.len && !is_blank(l->in.ptr[l->at]) &&
-	    !is_delimiter(l->in.ptr[l->at]) && l->at - start < KEYWORD_MAX)
+	       !is_delimiter(l->in.ptr[l->at]) && l->at - start < KEYWORD_MAX)
 		l->at++;
 	t.text = slice_sub(l->in, start, l->at - start);
 	if (t.text.ptr[0] != '+' && t.text.ptr[0] != '-' && t.text.ptr[0] != '.' &&
@@ -266,20 +267,20 @@ hex_undo(struct slice in, struct buf *out)
 }
 
 void
-pdf_string_decode(const struct pdf_token *t, struct buf *out)
+pdf_string_get_bytes(const struct pdf_token *t, struct buf *out)
 {
-	CLEANUP(buf_done) struct buf bytes;
-	struct slice raw;
-
-	buf_init(&bytes, t->text.len + 1);
 	if (t->kind == PDF_STRING)
-		escapes_undo(t->text, &bytes);
+		escapes_undo(t->text, out);
 	else if (t->kind == PDF_HEX_STRING)
-		hex_undo(t->text, &bytes);
-	raw = buf_get(&bytes);
-	if ((slice_starts_with(raw, SLICE_LIT("\xfe\xff")) ||
-	    slice_starts_with(raw, SLICE_LIT("\xff\xfe"))) &&
-	    charset_to_utf8(SLICE_LIT("UTF-16"), raw, out) >= 0)
+		hex_undo(t->text, out);
+}
+
+void
+pdf_text_decode(struct slice bytes, struct buf *out)
+{
+	if ((slice_starts_with(bytes, SLICE_LIT("\xfe\xff")) ||
+		slice_starts_with(bytes, SLICE_LIT("\xff\xfe"))) &&
+	    charset_to_utf8(SLICE_LIT("UTF-16"), bytes, out) >= 0)
 		return;
-	(void)buf_append_slice(out, raw);
+	(void)buf_append_slice(out, bytes);
 }

@@ -20,7 +20,7 @@ enum pdf_token_kind {
 	PDF_DICT_CLOSE,
 	PDF_ARRAY_OPEN,
 	PDF_ARRAY_CLOSE,
-	PDF_KEYWORD,    /* obj, stream, R, true ... */
+	PDF_KEYWORD, /* obj, stream, R, true ... */
 };
 #define PDF_NAME_MAX 64
 
@@ -39,7 +39,9 @@ struct pdf_lexer {
 
 void pdf_lexer_init(struct pdf_lexer *l, struct slice in);
 struct pdf_token pdf_lexer_next(struct pdf_lexer *l);
-/* Appends what a string token stands for, as UTF-8 when it says it is UTF-16. */
-void pdf_string_decode(const struct pdf_token *t, struct buf *out);
+/* Appends the bytes that a string token stands for, as far as out has room. */
+void pdf_string_get_bytes(const struct pdf_token *t, struct buf *out);
+/* Appends the bytes of a string, as UTF-8 when they say they are UTF-16. */
+void pdf_text_decode(struct slice bytes, struct buf *out);
 
 #endif

@@ -185,3 +185,19 @@ zip_passwords_collect(struct zip_passwords *p, struct decompose *d)
 	for (size_t i = 0; i < n; i++)
 		text_add_all(p, a, texts[i]);
 }
+
+size_t
+zip_passwords_get(const struct zip_passwords *p, size_t n, size_t tries)
+{
+	size_t first = MIN_OF(tries / 2 + tries % 2, p->configured_at);
+
+	if (n < first)
+		return n;
+	n -= first;
+	if (n < p->configured_count)
+		return p->configured_at + n;
+	n -= p->configured_count;
+	if (first + n < p->configured_at)
+		return first + n;
+	return p->configured_count + first + n;
+}

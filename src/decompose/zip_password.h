@@ -1,5 +1,5 @@
-/* zip_password.h: words that may open an encrypted archive: from the mail it came with and from
- * a configured list. Finds words; trying them is zip_crypt.c's. */
+/* zip_password.h: words that may open an encrypted archive or document: from the mail it came with
+ * and from a configured list. Finds words; trying them is zip_crypt.c's and pdf_key.c's. */
 #ifndef CORDON_DECOMPOSE_ZIP_PASSWORD_H
 #define CORDON_DECOMPOSE_ZIP_PASSWORD_H
 
@@ -27,6 +27,9 @@ void zip_passwords_init(struct zip_passwords *p);
  * still have their bytes, then its subject, then the configured ones, then the other words
  * of the texts. Words are copied into the decomposer's arena. */
 void zip_passwords_collect(struct zip_passwords *p, struct decompose *d);
+/* Which word to try as the n-th of so many tries (n < tries <= p->count): half of them are for
+ * what the mail suggests most, then the configured words come, then the mail's other words. */
+size_t zip_passwords_get(const struct zip_passwords *p, size_t n, size_t tries);
 
 /* The configured list: borrowed, until it is set again. Call before a run. */
 void zip_password_set_list(const struct slice *words, size_t count);

@@ -119,9 +119,12 @@ on_final_reply(struct smtp_session *s, const struct smtp_reply *r)
 
 	for (unsigned i = 0; i < times; i++)
 		say_reply(s, r);
-	if (s->mail != NULL)
+	/* Of several recipients' replies the worst goes to the record. */
+	if (s->mail != NULL && r->code > s->final_code) {
+		s->final_code = r->code;
 		smtp_session_get_sink(s)->mail_set_next_hop(
 		    s->mail, r->code, smtp_reply_get_line(r, 0));
+	}
 	if (--s->finals > 0)
 		return;
 	/* The next hop's transaction is over. */
@@ -139,6 +142,7 @@ on_data_reply(struct smtp_session *s, const struct smtp_reply *r)
 	s->is_data_waiting = false;
 	if (r->code == 354) {
 		s->finals = replies;
+		s->final_code = 0;
 		next_hop_send_mail(s->hop, s->pieces, s->piece_count, replies);
 		return;
 	}

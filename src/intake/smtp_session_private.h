@@ -72,6 +72,7 @@ struct smtp_session {
 	unsigned recipients;         /* that the next hop took */
 	unsigned recipients_waiting; /* sent on and not answered */
 	unsigned finals;             /* replies about the whole mail that are still to come */
+	unsigned final_code;         /* the highest of those that came */
 	unsigned junk;               /* commands since the last mail that led nowhere */
 	unsigned moved;              /* bytes read since the limit was last set anew */
 	char peer[64];               /* address of the connection itself; "" for unix sockets */

@@ -338,6 +338,14 @@ shortened(int fd, size_t len, const void *caller)
 }
 #define SHORTENED(fd, len) shortened((fd), (len), __builtin_return_address(0))
 
+/* The same for messages. A command's socket waits until all of a message is sent. */
+static bool
+is_msg_shortened(int fd, const struct msghdr *msg, const void *caller)
+{
+	return role == ROLE_GATE && msg->msg_iovlen > 0 && msg->msg_iov->iov_len > 0 &&
+	       shortened(fd, msg->msg_iov->iov_len + 1, caller) == 1;
+}
+
 ssize_t
 read(int fd, void *to, size_t len)
 {
@@ -428,6 +436,17 @@ __recvfrom_chk(int fd, void *to, size_t len, size_t room, int flags, struct sock
 ssize_t
 recvmsg(int fd, struct msghdr *msg, int flags)
 {
+	if (is_msg_shortened(fd, msg, __builtin_return_address(0))) {
+		struct iovec *iov = msg->msg_iov;
+		size_t count = msg->msg_iovlen, len = iov->iov_len;
+		ssize_t n;
+
+		iov->iov_len = msg->msg_iovlen = 1;
+		n = REAL(recvmsg)(fd, msg, flags);
+		msg->msg_iovlen = count;
+		iov->iov_len = len;
+		return n;
+	}
 	return REFUSE(KIND_READ, EIO) ? -1 : REAL(recvmsg)(fd, msg, flags);
 }
 
@@ -479,6 +498,14 @@ sendto(int fd, const void *from, size_t len, int flags, const struct sockaddr *a
 ssize_t
 sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	if (is_msg_shortened(fd, msg, __builtin_return_address(0))) {
+		struct msghdr one = *msg;
+		struct iovec iov = { msg->msg_iov->iov_base, 1 };
+
+		one.msg_iov = &iov;
+		one.msg_iovlen = 1;
+		return REAL(sendmsg)(fd, &one, flags);
+	}
 	return REFUSE(KIND_WRITE, EIO) ? -1 : REAL(sendmsg)(fd, msg, flags);
 }
 

@@ -102,10 +102,11 @@ class Faulty(Station):
 		self.engines = set()            # process ids of all that were seen
 		self.filler = mails.noise(300_000, 7)
 		clamd.write_database(self.database)
+		self.clamd = clamd.FaultyClamd("looks").start()
 
 	def use(self, setup):
-		"""Starts the daemon: "signatures" finds EICAR by its signature; "engine" finds only
-		what libclamav finds, by the marker."""
+		"""Starts the daemon: "signatures" finds EICAR by its signature; "engine" and "clamd" find
+		only what libclamav or a clamd finds, by the marker."""
 		if self.setup == setup and self.filter and self.filter.is_running():
 			return
 		self.setup = setup
@@ -113,9 +114,12 @@ class Faulty(Station):
 		if setup == "engine":
 			blocks += [cordond.block("signatures", "", eicar=False),
 				cordond.block("clamav", "", enabled=True, database=self.database, workers=1)]
+		if setup == "clamd":
+			blocks += [cordond.block("signatures", "", eicar=False),
+				cordond.block("clamd", "looks", servers=[self.clamd.address], retry_down_ms=100)]
 		with self.preloaded():
 			self.start(*blocks, inspectors=1, restart_backoff_max_ms=100,
-				message_timeout_ms=5000, io_timeout_ms=3000)
+				message_timeout_ms=2500, io_timeout_ms=2000)
 		self.serves()
 		time.sleep(_QUIET_S)            # until the gate has closed the last session
 		self.normal = self.state()
@@ -134,13 +138,17 @@ class Faulty(Station):
 		finally:
 			del os.environ["LD_PRELOAD"]
 
+	def stop(self):
+		super().stop()
+		self.clamd.stop()
+
 	def stop_filter(self):
 		self.page.disarm()
 		super().stop_filter()
 
 	def virus(self, unique):
 		"""Bytes that are found: never seen before, or the same each time."""
-		found = mails.marker() if self.setup == "engine" else mails.eicar()
+		found = mails.eicar() if self.setup == "signatures" else mails.marker()
 		return found + b" %d %d" % (os.getpid(), self.turn) if unique else found
 
 	def infected(self, kind):
@@ -277,13 +285,14 @@ class Case:
 		self.n = 0
 		self.seconds = _SECONDS
 		self.__name__ = "%s_%s%s_%s" % (role, kind, "_burst" if 1 < length < 1000 else "",
-			meanwhile) + ("" if setup == "signatures" else "_with_engine")
+			meanwhile) + ("" if setup == "signatures" else "_with_" + setup)
 
 	def __call__(self, station):
 		begin = time.monotonic()
 		station.use(self.setup)
 		total, n, runs, ended, where = 0, 0, 0, False, ""
 		try:
+			n = self.first(station) - 1
 			total = self._one(station, 0)[0]
 			while not ended and runs < _RUNS_MAX and time.monotonic() - begin < self.seconds:
 				n += self._step(n, total, runs, time.monotonic() - begin)
@@ -320,6 +329,10 @@ class Case:
 		"""What must be so again when nothing is refused any more."""
 		station.serves()
 		station.expect_normal()
+
+	def first(self, _):
+		"""The call to begin with."""
+		return 1
 
 	def act(self, station):
 		"""What is done while calls are refused; a test file's own. May return what disarm() has

@@ -21,6 +21,7 @@ from lib.runner import expect
 _RELOAD_S = 1.5             # a reload that takes longer has failed
 _RESTART_S = 0.5            # the same for a process that was killed
 _BURST = 8
+_ALL = 0xffffffff           # so many calls in a row: every one from the n-th on
 
 
 def _nothing(_):
@@ -79,7 +80,8 @@ MEANWHILE = {"mail": _nothing, "gate_killed": _kill("gate"), "worker_killed": _k
 	"recorder_killed": _kill("record"), "reload": _reload, "scan": _scan(),
 	"scan_local": _scan("--local")}
 
-MAILS = {"signatures": ("new", "known", "big"), "engine": ("new", "known")}
+MAILS = {"signatures": ("new", "known", "big"), "engine": ("new", "known"),
+	"clamd": ("new", "known", "big")}
 
 
 class Case(faults.Case):
@@ -117,6 +119,9 @@ def _cases():
 	yield from (Case("signatures", "command", kind, meanwhile)
 		for meanwhile in ("scan", "scan_local")
 		for kind in ("memory", "read", "write", "fork", "map", "open"))
+	yield from (Case("clamd", "gate", kind, "mail")
+		for kind in ("memory", "read", "write", "open", "connect"))
+	yield Case("clamd", "gate", "short", "mail", length=_ALL)
 	if not cordond.has_engine():
 		return
 	yield from (Case("engine", "gate", kind, "mail") for kind in ("memory", "read", "write"))

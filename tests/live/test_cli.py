@@ -115,6 +115,32 @@ def both_ways_say_the_same(station):
 
 
 @test
+def encrypted_pdf(station):
+	"""Digests and ciphers are there within the cage."""
+	folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fuzz/corpus/pdf")
+	paths = {"r6-user-alone": None}
+	for name in ("r2", "r3", "r4-aes", "r5", "r6", "r6-user"):
+		with open(os.path.join(folder, "encrypted-%s.bin" % name), "rb") as handle:
+			pdf = handle.read()
+		mail = mails.with_attachments("pdf", ("a.pdf", pdf))
+		if name == "r6-user":
+			paths["r6-user-alone"] = station.write("r6-user-alone.eml", mail)
+			mail = mail.replace(b"See attachment.", b"The password is Geheim42.")
+		paths[name] = station.write(name + ".eml", mail)
+	for way, options in WAYS.items():
+		_, lines = station.filter.scan_json(*paths.values(), options=options)
+		got = {name: line["verdict"] for name, line in zip(paths, lines)}
+		expect(got == {name: "unscanned" if name == "r6-user-alone" else "infected"
+			for name in paths}, "%s: %r" % (way, got))
+		opened = [o["facts"] for line in lines for o in line["objects"]
+			if o["detected"] == "application/pdf"]
+		told = [sorted(set(facts) & {"encrypted", "encrypted:open", "password-found"})
+			for facts in opened]
+		expect(told == [["encrypted"]] + 5 * [["encrypted:open"]] + [["password-found"]],
+			"%s: facts %r" % (way, told))
+
+
+@test
 def standard_input(station):
 	code, lines = station.filter.scan_json("-", data=mails.infected("stdin"))
 	expect(code == 1 and lines[0]["verdict"] == "infected" and lines[0]["path"] == "-",

@@ -178,6 +178,13 @@ def output_that_breaks_is_for_later(station):
 	running.stdin.write(big)
 	running.stdin.close()
 	expect(running.wait(60) == TEMPFAIL, "a reader that left: %d" % running.returncode)
+	for name, streams, arguments in (("filter", ">&-", ""), ("filter", ">&- 2>&-", ""),
+			("filter", "<&-", ""), ("filter", ">&-", "--local"), ("deliver", "<&-", "a@b -- cat")):
+		command = " ".join(station.command(name)) + " %s %s" % (arguments, streams)
+		done = subprocess.run(["sh", "-c", command], input=mails.clean("closed"), check=False,
+			stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+		expect(done.returncode == TEMPFAIL, "%s %s %s: %d" % (name, arguments, streams,
+			done.returncode))
 
 
 @test

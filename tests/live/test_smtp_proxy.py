@@ -263,6 +263,29 @@ def chunks(relay):
 
 
 @test
+def lmtp_replies_for_each_recipient(relay):
+	"""What each recipient was told is the next hop's; the record has the worst of it, and a next
+	hop that leaves in the middle has left the others with the client."""
+	relay.start(protocol="lmtp", next_hop_timeout_ms=2000)
+	for finals, want, code in (
+			([b"250 2.0.0 a\r\n", b"550 5.1.1 b\r\n", b"250 2.0.0 c\r\n"], ["250", "550", "250"], 550),
+			([b"452 4.2.2 a\r\n", b"250 2.0.0 b\r\n", b"250 2.0.0 c\r\n"], ["452", "250", "250"], 452),
+			([b"250 2.0.0 a\r\n", hop.CLOSE], ["250", "451", "451"], 250),
+			([b"250 2.0.0 a\r\n", b"250 2.0.0 b\r\n", hop.SILENT], ["250", "250", "451"], 250)):
+		seen = len(relay.filter.log_lines("event=mail"))
+		relay.hop.answer = lambda verb, _line, _hop, f=finals: list(f) if verb == "." else None
+		with raw.Raw(relay.port) as client:
+			client.reply()
+			for line in ["LHLO c"] + _envelope("a@x", "b@x", "c@x") + ["DATA"]:
+				client.ask(line.encode() + b"\r\n")
+			client.send(mails.clean("lmtp") + b".\r\n")
+			got = [client.reply()[:3] for _ in range(3)]
+		expect(got == want, "%r, not %r" % (got, want))
+		line = relay.filter.wait_log("event=mail", count=seen + 1)[-1]
+		expect("next_hop_code=%d" % code in line, "not %d: %s" % (code, line))
+
+
+@test
 def order_of_commands(relay):
 	replies = raw.dialogue(relay.port, "RCPT TO:<a@b>", "DATA", "MAIL FROM:<a", "MAIL FROM:<a@b>",
 		"MAIL FROM:<a@b>", "DATA", "RCPT TO:<>", "RCPT TO:<a@b>", "STARTTLS", "RSET", "VRFY x",

@@ -10,7 +10,7 @@ import shlex
 import socket
 import struct
 
-from lib import cordond, hop, postfix, process, raw, runner, sendmail, sink, smtp, ways
+from lib import cordond, exim, hop, postfix, process, raw, runner, sendmail, sink, smtp, ways
 from lib.courier import Courier
 from lib.opensmtpd import OpenSMTPD
 from lib.runner import Skip, expect, test
@@ -23,7 +23,7 @@ class Fixture:
 		self.base = base
 		self.hop, self.box = hop.Hop().start(), hop.Hop(lmtp=True).start()
 		self.ports = {name: process.free_port() for name in ("proxy", "filter", "lmtp", "postfix",
-			"back")}
+			"back", "clamd")}
 		run = os.path.join(base, "cordond", "run")
 		self.smtpd, self.clamd = os.path.join(run, "smtpd.sock"), os.path.join(run, "clamd.sock")
 
@@ -38,7 +38,9 @@ class Fixture:
 			cordond.block("listener", "smtpd", protocol="opensmtpd", mode="0666",
 				address="unix:" + self.smtpd),
 			cordond.block("listener", "files", protocol="clamd", mode="0666",
-				address="unix:" + self.clamd)]
+				address="unix:" + self.clamd),
+			cordond.block("listener", "filestcp", protocol="clamd",
+				address="inet:127.0.0.1:%d" % self.ports["clamd"])]
 		self.filter = cordond.Cordond(base, self.blocks, log_format="json", listen="inet")
 		self.filter.start()
 		ways.send_by_milter(self.filter.milter, "reference")
@@ -207,6 +209,26 @@ def courier(fixture):
 				("verdict", "action", "code", "names", "cause")), "mail %d: %r, %r" % (number, want, got))
 	finally:
 		daemon.stop()
+
+
+@test
+def exim_by_clamd(fixture):
+	"""Exim asks by the clamd socket: what is refused over milter is refused, what passes passes."""
+	if os.getuid() != 0:
+		raise Skip("a private Exim needs root")
+	final = sink.Sink(keep=False).start()
+	mta = exim.Exim(fixture.base, final.port, scanner="clamd:127.0.0.1 %d" % fixture.ports["clamd"])
+	mta.start()
+	ways.forget(fixture.filter)
+	try:
+		for number, (test_id, content) in enumerate(ways.twenty("exim")):
+			record = fixture.wanted[number]
+			reply = smtp.send(mta.port, content, sender=ways.sender(test_id))
+			want = {"accept": 250, "reject": 550, "tempfail": 451}[record["action"]]
+			expect(reply.code == want, "mail %d: %s, %r" % (number, reply, record))
+	finally:
+		mta.stop()
+		final.stop()
 
 
 @test

@@ -121,6 +121,19 @@ test_counts(void **state UNUSED)
 }
 
 static void
+test_key_tries(void **state UNUSED)
+{
+	struct budget b;
+
+	budget_init(&b, &small, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_true(budget_take_key_try(&b));
+	assert_false(budget_take_key_try(&b));
+	assert_false(budget_take_key_try(&b));
+	assert_true(b.facts == 0);
+}
+
+static void
 test_time(void **state UNUSED)
 {
 	struct limits l = small;
@@ -201,7 +214,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_quota), cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_time), cmocka_unit_test(test_default),
+		cmocka_unit_test(test_key_tries), cmocka_unit_test(test_time), cmocka_unit_test(test_default),
 		cmocka_unit_test(test_facts_have_causes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

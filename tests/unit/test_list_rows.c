@@ -28,10 +28,11 @@ static const struct {
 	    "{\"id\":4,\"parent\":2,\"trail\":\"a > "
 	    "c\",\"size\":1,\"facts\":[\"password-found\"]},"
 	    "{\"id\":5,\"parent\":1,\"trail\":\"d\",\"size\":0,\"unopened\":true,"
-	    "\"facts\":[\"unsupported\"]}],"
+	    "\"facts\":[\"unsupported\"]},"
+	    "{\"id\":6,\"parent\":1,\"trail\":\"e\",\"size\":3,\"facts\":[\"encrypted:open\"]}],"
 	    "\"unscanned\":[{\"object\":3,\"cause\":\"encrypted\"}]}",
 	    " 99 -1  no application/zip |a 5 7 deflate no text/plain |a > c 1 -1  opened  |"
-	    "b 4000 9  yes  encrypted, limit:bytes|d -1 -1  no  unsupported|",
+	    "b 4000 9  yes  encrypted, limit:bytes|d -1 -1  no  unsupported|e 3 -1  opened  |",
 	    false },
 	{ "the same bytes in another place",
 	    "{\"objects\":[" FILE_ROW ",{\"id\":2,\"parent\":1,\"trail\":\"a\",\"size\":5,"

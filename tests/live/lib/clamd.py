@@ -113,6 +113,7 @@ class FaultyClamd:
 
 	kinds	clean     answers OK to everything (the one that is well)
 		infected  answers FOUND to everything
+		looks     answers FOUND where mails.marker() is in the content, else OK
 		hangs     takes the content and never answers
 		closes    closes without an answer
 		closes_early	closes before it has read the content
@@ -199,12 +200,15 @@ class FaultyClamd:
 	def _answer_scan(self, peer, stream):
 		if self.kind == "closes_early":
 			return
+		data = b""
 		while True:
 			size = struct.unpack(">I", stream.read(4))[0]
 			if size == 0:
 				break
-			stream.read(size)
+			data += stream.read(size)
 		if self.kind == "hangs":
 			self._ending.wait(300)
+		elif self.kind == "looks":
+			peer.sendall(self._ANSWERS["infected" if mails.marker() in data else "clean"])
 		elif self.kind != "closes":
 			peer.sendall(self._ANSWERS[self.kind])
