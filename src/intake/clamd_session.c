@@ -5,7 +5,6 @@
  * clamd_session_leave(): inside, a session only notes that it is dead. */
 #include "intake/clamd_session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -107,8 +106,7 @@ session_free(struct clamd_session *s)
 	clamd_session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
 	buf_done(&s->out);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s);
 }
 
@@ -385,29 +383,6 @@ static const struct intake_session_ops session_ops = {
 };
 
 static void
-session_set_client(struct clamd_session *s)
-{
-	struct intake_client *c = &s->base.client;
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getpeername(s->fd, (struct sockaddr *)&a, &len) < 0)
-		return;
-	s->is_local = a.ss_family == AF_UNIX;
-	if (a.ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)&a;
-
-		(void)inet_ntop(AF_INET, &in->sin_addr, c->address, sizeof(c->address));
-		c->port = ntohs(in->sin_port);
-	} else if (a.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&a;
-
-		(void)inet_ntop(AF_INET6, &in->sin6_addr, c->address, sizeof(c->address));
-		c->port = ntohs(in->sin6_port);
-	}
-}
-
-static void
 session_set_options(struct clamd_session *s, const struct intake_place *place)
 {
 	int paths = place->options == NULL ? CONFIG_PATHS_LOCAL : place->options->paths;
@@ -428,15 +403,12 @@ clamd_session_start(struct intake_env *env, int *fd, const struct intake_place *
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, CLAMD_COMMAND_MAX_BYTES);
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->received_fd = -1;
 	s->fd = TAKE_FD(*fd);
-	session_set_client(s);
+	s->is_local = intake_client_set_peer(&s->base.client, s->fd) == AF_UNIX;
 	session_set_options(s, place);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
 	session_clock_init(&s->clock, env->loop, session_on_timer, s);

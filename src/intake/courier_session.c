@@ -162,10 +162,8 @@ client_set(struct courier_session *s, struct slice from_mta)
 	courier_from_mta_parse(from_mta, &helo, &name, &address);
 	intake_client_set(&c->helo, helo);
 	intake_client_set(&c->name, name);
-	if (address.len == 0 || address.len >= sizeof(c->address))
-		return;
-	memcpy(c->address, address.ptr, address.len);
-	c->address[address.len] = '\0';
+	if (address.len > 0)
+		(void)intake_client_set_address(c, address);
 }
 
 /* The first control file: everything that mail_begin() wants to know. */
@@ -370,8 +368,7 @@ session_free(struct courier_session *s)
 	session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
 	buf_done(&s->out);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s);
 }
 
@@ -551,10 +548,7 @@ courier_session_start(struct intake_env *env, int *fd, const struct intake_place
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, COURIER_LIST_MAX_BYTES);
 	buf_init(&s->out, ANSWER_TEXT_SIZE + 16);
 	s->data_fd = -1;

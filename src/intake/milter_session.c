@@ -111,8 +111,7 @@ session_free(struct milter_session *s)
 	buf_done(&s->in);
 	buf_done(&s->out);
 	milter_macros_done(&s->macros);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s);
 }
 
@@ -374,10 +373,7 @@ milter_session_start(struct intake_env *env, int *fd, const struct intake_place 
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, IN_MAX_BYTES);
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->fd = TAKE_FD(*fd);

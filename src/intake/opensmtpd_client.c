@@ -90,10 +90,8 @@ opensmtpd_client_add(struct opensmtpd_session *s, uint64_t id)
 		warn_full(s);
 		return NULL;
 	}
-	c->base.ops = &opensmtpd_client_ops;
-	c->base.env = s->base.env;
-	intake_client_done(&c->base.client);
-	intake_client_set(&c->base.client.listener, slice_of_str(s->base.client.listener));
+	intake_session_init(
+	    &c->base, &opensmtpd_client_ops, s->base.env, s->base.client.listener);
 	c->connection = s;
 	c->id = id;
 	*at = c;
@@ -112,8 +110,7 @@ opensmtpd_client_remove(struct opensmtpd_client *c)
 	ASSERT(*at == c);
 	*at = c->chain;
 	s->client_count--;
-	intake_client_done(&c->base.client);
-	intake_client_set(&c->base.client.listener, SLICE_NONE);
+	intake_session_done(&c->base);
 	free(c);
 }
 

@@ -170,8 +170,7 @@ session_free(struct opensmtpd_session *s)
 	s->base.env->sink->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
 	buf_done(&s->out);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s->table);
 	free(s);
 }
@@ -379,10 +378,7 @@ opensmtpd_session_start(struct intake_env *env, int *fd, const struct intake_pla
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, IN_MAX_BYTES);
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->table = TAKE(table);

@@ -7,9 +7,7 @@
  */
 #include "intake/smtp_session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -169,8 +167,7 @@ session_free(struct smtp_session *s)
 	buf_done(&s->waiting);
 	buf_done(&s->carry);
 	smtp_xforward_done(&s->xforward);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	config_unref(&s->config);
 	free(s);
 }
@@ -426,36 +423,6 @@ smtp_session_greet(struct smtp_session *s)
 	    s, "220 %s %s Cordon", s->base.env->hostname, s->is_lmtp ? "LMTP" : "ESMTP");
 }
 
-/* The peer's address as text; "" for a unix socket. */
-static void
-peer_get_address(int fd, char *ret_text, size_t size, uint16_t *ret_port)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage room;
-	} a;
-	socklen_t len = sizeof(a);
-	const char *text;
-
-	ret_text[0] = '\0';
-	*ret_port = 0;
-	memset(&a, 0, sizeof(a));
-	if (getpeername(fd, &a.any, &len) < 0)
-		return;
-	if (a.any.sa_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &a.in.sin_addr, ret_text, (socklen_t)size);
-		*ret_port = ntohs(a.in.sin_port);
-	} else if (a.any.sa_family == AF_INET6) {
-		(void)inet_ntop(AF_INET6, &a.in6.sin6_addr, ret_text, (socklen_t)size);
-		*ret_port = ntohs(a.in6.sin6_port);
-		text = ret_text;
-		if (strncmp(text, "::ffff:", 7) == 0 && strchr(text, '.') != NULL)
-			memmove(ret_text, text + 7, strlen(text + 7) + 1);
-	}
-}
-
 bool
 smtp_session_trusts(const struct config_listener *o, const char *address)
 {
@@ -496,30 +463,26 @@ session_start(struct intake_env *env, int *fd, const struct intake_place *place,
 		refuse(fd, "421 4.3.0 No memory, try again later\r\n");
 		return NULL;
 	}
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	if (place->peer_address != NULL) {
 		snprintf(s->peer, sizeof(s->peer), "%s", place->peer_address);
 		s->base.client.port = place->peer_port;
 	} else {
-		peer_get_address(*fd, s->peer, sizeof(s->peer), &s->base.client.port);
+		(void)intake_client_set_peer(&s->base.client, *fd);
+		memcpy(s->peer, s->base.client.address, sizeof(s->peer));
 	}
+	snprintf(s->base.client.address, sizeof(s->base.client.address), "%s", s->peer);
 	s->is_trusted = smtp_session_trusts(place->options, s->peer);
 	if (!s->is_trusted) {
 		s->is_counted =
 		    smtp_client_count_enter(s->peer, place->options->client_connections);
 		if (!s->is_counted) {
 			refuse(fd, "421 4.7.0 Too many connections from your address\r\n");
+			intake_session_done(&s->base);
 			free(s);
 			return NULL;
 		}
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	snprintf(s->base.client.address, sizeof(s->base.client.address), "%s", s->peer);
-	intake_client_set(&s->base.client.name, SLICE_NONE);
-	intake_client_set(&s->base.client.helo, SLICE_NONE);
-	intake_client_set(&s->base.client.user, SLICE_NONE);
-	intake_client_set(&s->base.client.tls, SLICE_NONE);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
 	s->config = config_ref(place->config);
 	s->options = place->options;
 	s->place = next_hop_place_get(env->loop, place->config, place->options);
