@@ -6,7 +6,6 @@
 #include "intake/clamd_session.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "intake/clamd_session_private.h"
+#include "intake/intake_peer.h"
 
 #define OUT_MAX_BYTES (4u * 1024 * 1024)
 /* Answers that wait to be written: no more commands are taken then. */
@@ -51,17 +51,14 @@ static void
 session_flush(struct clamd_session *s)
 {
 	while (s->out.len > 0 && !s->is_dead && !s->is_gone) {
-		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = intake_peer_write(s->fd, &s->out);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
 			clamd_session_lose(s);
 			return;
 		}
-		buf_consume(&s->out, (size_t)n);
 		s->has_moved = s->is_relieved = true;
 	}
 	if (s->out.len == 0 || s->is_gone)
@@ -235,37 +232,32 @@ clamd_session_leave(struct clamd_session *s, bool from_loop)
 	s->is_relieved = false;
 }
 
-/* A unix socket tells that the peer closed it; of TCP we learn with the first answer. */
-static bool
-session_peer_is_gone(const struct clamd_session *s)
-{
-	struct pollfd p = { .fd = s->fd };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
-}
-
 void
 clamd_session_end_input(struct clamd_session *s)
 {
 	s->is_half_closed = true;
 	clamd_request_drop_stream(s);
 	clamd_session_end_commands(s);
-	if (session_peer_is_gone(s))
+	if (intake_peer_is_gone(s->fd))
 		clamd_session_lose(s);
 }
 
 static void
 session_peek(struct clamd_session *s)
 {
-	uint8_t byte;
-	ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n > 0)
+	switch (intake_peer_peek(s->fd)) {
+	case INTAKE_PEER_SPOKE:
 		s->peer_spoke = true;
-	else if (n == 0)
+		break;
+	case INTAKE_PEER_CLOSED:
 		clamd_session_end_input(s);
-	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		break;
+	case INTAKE_PEER_LOST:
 		clamd_session_lose(s);
+		break;
+	case INTAKE_PEER_SILENT:
+		break;
+	}
 }
 
 /* All that can be done now, a bounded lot. */
@@ -313,7 +305,7 @@ session_expire(struct clamd_session *s)
 		clamd_session_lose(s);
 		break;
 	case CLAMD_WAIT_WORK:
-		if (session_peer_is_gone(s))
+		if (intake_peer_is_gone(s->fd))
 			clamd_session_lose(s);
 		break;
 	case CLAMD_WAIT_LINGER:

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "intake/answer_text.h"
 #include "intake/courier_control.h"
 #include "intake/intake_body.h"
+#include "intake/intake_peer.h"
 #include "intake/session_clock.h"
 
 #define CHUNK_BYTES     (64u * 1024)
@@ -77,16 +77,12 @@ static void
 session_flush(struct courier_session *s)
 {
 	while (s->out.len > 0 && !s->is_dead) {
-		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = intake_peer_write(s->fd, &s->out);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -EAGAIN)
 			return;
 		if (n < 0)
 			s->is_dead = true;
-		else
-			buf_consume(&s->out, (size_t)n);
 	}
 	if (s->is_answered && s->out.len == 0) {
 		session_end_mail(s, !s->is_overruled);
@@ -333,11 +329,8 @@ session_receive(struct courier_session *s)
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
-		struct pollfd p = { .fd = s->fd };
-
 		s->is_half_closed = true;
-		if (n < 0 || s->state == COURIER_LIST ||
-		    (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0))
+		if (n < 0 || s->state == COURIER_LIST || intake_peer_is_gone(s->fd))
 			s->is_dead = true;
 		return;
 	}
@@ -423,13 +416,11 @@ session_on_io(void *ctx, unsigned events)
 static void
 session_expire(struct courier_session *s)
 {
-	struct pollfd p = { .fd = s->fd };
-
 	if (s->state == COURIER_LIST)
 		session_fail(s, "no whole list of paths in %u ms", s->base.env->io_timeout_ms);
 	else if (s->state == COURIER_ANSWER)
 		s->is_dead = true;
-	else if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0)
+	else if (intake_peer_is_gone(s->fd))
 		s->is_dead = true; /* while it was half closed */
 }
 

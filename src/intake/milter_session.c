@@ -6,15 +6,14 @@
 #include "intake/milter_session.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "intake/intake_peer.h"
 #include "intake/milter_codec.h"
 #include "intake/milter_session_private.h"
 
@@ -78,17 +77,14 @@ void
 milter_session_flush(struct milter_session *s)
 {
 	while (s->out.len > 0) {
-		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = intake_peer_write(s->fd, &s->out);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
 			session_lost(s, "connection lost while answering");
 			return;
 		}
-		buf_consume(&s->out, (size_t)n);
 		s->has_moved = true;
 	}
 	buf_done(&s->out);
@@ -210,23 +206,19 @@ session_leave(struct milter_session *s, bool from_loop)
 static void
 session_peek(struct milter_session *s)
 {
-	uint8_t byte;
-	ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n > 0)
+	switch (intake_peer_peek(s->fd)) {
+	case INTAKE_PEER_SPOKE:
 		s->peer_spoke = true;
-	else if (n == 0)
+		break;
+	case INTAKE_PEER_CLOSED:
 		session_lost(s, "connection closed while the mail was scanned");
-	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		break;
+	case INTAKE_PEER_LOST:
 		session_lost(s, "connection lost while the mail was scanned");
-}
-
-static bool
-session_peer_is_gone(const struct milter_session *s)
-{
-	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+		break;
+	case INTAKE_PEER_SILENT:
+		break;
+	}
 }
 
 static void
@@ -268,11 +260,11 @@ session_expire(struct milter_session *s)
 		milter_session_fail(s, "a reply was not taken in %u ms", limit_ms);
 		break;
 	case MILTER_WAIT_RESUME:
-		if (session_peer_is_gone(s))
+		if (intake_peer_has_closed(s->fd))
 			session_lost(s, "connection closed while reading was paused");
 		break;
 	case MILTER_WAIT_FINISH:
-		if (session_peer_is_gone(s))
+		if (intake_peer_has_closed(s->fd))
 			session_lost(s, "connection closed while the mail was scanned");
 		else if (milter_put_packet(&s->out, MILTER_REPLY_PROGRESS, SLICE_NONE) == 0)
 			milter_session_flush(s);

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "intake/intake_peer.h"
 #include "intake/opensmtpd_line.h"
 #include "intake/opensmtpd_session_private.h"
 
@@ -89,16 +90,13 @@ session_flush(struct opensmtpd_session *s)
 		opensmtpd_give(s);
 		if (s->out.len == 0 || s->is_dead)
 			break;
-		n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		n = intake_peer_write(s->fd, &s->out);
+		if (n == -EAGAIN)
 			break;
 		if (n < 0) {
 			session_lost(s, "lost while writing");
 			break;
 		}
-		buf_consume(&s->out, (size_t)n);
 		s->sent_bytes += (uint64_t)n;
 		s->has_moved = true;
 		session_close_answered(s);

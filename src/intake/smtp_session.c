@@ -8,7 +8,6 @@
 #include "intake/smtp_session.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 
 #include "base/log.h"
 #include "config/config_address.h"
+#include "intake/intake_peer.h"
 #include "intake/smtp_session_private.h"
 
 #define IN_MAX_BYTES      (256u * 1024)
@@ -269,14 +269,13 @@ smtp_session_leave(struct smtp_session *s, bool from_loop)
 static void
 session_peek(struct smtp_session *s)
 {
-	uint8_t byte;
-	ssize_t n = recv(stream_get_fd(s->stream), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	enum intake_peer_word word = intake_peer_peek(stream_get_fd(s->stream));
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (word == INTAKE_PEER_SILENT)
 		return;
-	if (n > 0 || s->state != SMTP_STATE_SINK)
+	if (word == INTAKE_PEER_SPOKE || s->state != SMTP_STATE_SINK)
 		s->peer_spoke = true;
-	if (n <= 0 && (s->hop == NULL || !next_hop_mail_is_sent(s->hop)))
+	if (word != INTAKE_PEER_SPOKE && (s->hop == NULL || !next_hop_mail_is_sent(s->hop)))
 		smtp_session_fail(s, "connection closed while the mail was looked at");
 }
 
