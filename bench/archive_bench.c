@@ -14,11 +14,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/macros.h"
 #include "base/sha256.h"
+#include "bench_sha256.h"
 #include "decompose/archive_read.h"
 #include "decompose/charset.h"
 #include "decompose/decompose.h"
@@ -33,38 +33,9 @@ struct bench {
 	struct decompose *d;
 	struct limits limits;
 	uint64_t object_bytes, objects;
-	double sha_s;
+	struct sha256_cost sha;
 	uint64_t seed;
 };
-
-static struct bench *counting; /* whose SHA-256 time is taken; NULL: nobody's */
-
-struct sha256 __wrap_sha256_of(struct slice s);
-struct sha256 __real_sha256_of(struct slice s);
-
-static double
-now_s(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-/* The linker puts this between the decomposer and base/sha256.c. */
-struct sha256
-__wrap_sha256_of(struct slice s)
-{
-	double begun;
-	struct sha256 h;
-
-	if (counting == NULL)
-		return __real_sha256_of(s);
-	begun = now_s();
-	h = __real_sha256_of(s);
-	counting->sha_s += now_s() - begun;
-	return h;
-}
 
 static uint64_t
 next_random(struct bench *b)
@@ -162,7 +133,7 @@ static double
 ours_run(struct bench *b, const char *path)
 {
 	struct decompose_hook hook = { on_object, b, true };
-	double begun = now_s();
+	double begun = bench_now_s();
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	uint8_t *bytes;
@@ -174,12 +145,12 @@ ours_run(struct bench *b, const char *path)
 		n = read(fd, bytes + got, (size_t)(st.st_size - got));
 	close(fd);
 	b->objects = b->object_bytes = 0;
-	b->sha_s = 0;
-	counting = b;
+	b->sha = (struct sha256_cost){ 0 };
+	sha256_cost_count(&b->sha);
 	decompose_run(b->d, slice_of(bytes, (size_t)got), ROLE_LEAF, slice_of_str(path),
 	    &b->limits, &hook);
-	counting = NULL;
-	begun = now_s() - begun;
+	sha256_cost_count(NULL);
+	begun = bench_now_s() - begun;
 	free(bytes);
 	for (uint32_t id = 1; id <= decompose_get_object_count(b->d); id++) {
 		if (decompose_get_object(b->d, id)->facts != 0)
@@ -191,7 +162,7 @@ ours_run(struct bench *b, const char *path)
 static double
 bsdtar_run(const char *bsdtar, const char *path)
 {
-	double begun = now_s();
+	double begun = bench_now_s();
 	int status;
 	pid_t pid = fork();
 
@@ -206,7 +177,7 @@ bsdtar_run(const char *bsdtar, const char *path)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) != 0)
 		return -1;
-	return now_s() - begun;
+	return bench_now_s() - begun;
 }
 
 /* Rounds in turn; the fastest of each counts. */
@@ -223,8 +194,8 @@ bench_file(
 			return false;
 		if (i == 0 || one < ours)
 			ours = one;
-		if (i == 0 || one - b->sha_s < alone)
-			alone = one - b->sha_s;
+		if (i == 0 || one - b->sha.seconds < alone)
+			alone = one - b->sha.seconds;
 		if (i == 0 || other < theirs)
 			theirs = other;
 	}

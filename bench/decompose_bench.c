@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/macros.h"
 #include "base/sha256.h"
+#include "bench_sha256.h"
 #include "decompose/archive_read.h"
 #include "decompose/charset.h"
 #include "decompose/decompose.h"
@@ -34,41 +34,12 @@ struct bench {
 	struct limits limits;
 	struct buf *mails; /* owned */
 	size_t count;
-	uint64_t mail_bytes, object_bytes, objects, sha_bytes;
+	uint64_t mail_bytes, object_bytes, objects;
 	struct signature_match *match; /* NULL: not asked */
-	double match_s, sha_s;
+	struct sha256_cost sha;
+	double match_s;
 	uint64_t hits;
 };
-
-static struct bench *counting; /* whose SHA-256 time is taken; NULL: nobody's */
-
-struct sha256 __wrap_sha256_of(struct slice s);
-struct sha256 __real_sha256_of(struct slice s);
-
-static double
-now_s(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-/* The linker puts this between the decomposer and base/sha256.c. */
-struct sha256
-__wrap_sha256_of(struct slice s)
-{
-	double begun;
-	struct sha256 h;
-
-	if (counting == NULL)
-		return __real_sha256_of(s);
-	begun = now_s();
-	h = __real_sha256_of(s);
-	counting->sha_s += now_s() - begun;
-	counting->sha_bytes += s.len;
-	return h;
-}
 
 static void
 on_hit(void *ctx, const char *name UNUSED)
@@ -86,10 +57,10 @@ on_object(void *ctx, struct object *o)
 	b->objects++;
 	b->object_bytes += o->size;
 	if (b->match != NULL && (!o->borrowed || o->id == 1)) {
-		double begun = now_s();
+		double begun = bench_now_s();
 
 		(void)signature_match_run(b->match, o->bytes, on_hit, b);
-		b->match_s += now_s() - begun;
+		b->match_s += bench_now_s() - begun;
 	}
 	return WISH_OPEN;
 }
@@ -143,10 +114,10 @@ static double
 run_one(struct bench *b, struct slice mail)
 {
 	struct decompose_hook hook = { on_object, b, false };
-	double begun = now_s();
+	double begun = bench_now_s();
 
 	decompose_run(b->d, mail, ROLE_ENTITY, SLICE_NONE, &b->limits, &hook);
-	return now_s() - begun;
+	return bench_now_s() - begun;
 }
 
 static void
@@ -159,27 +130,28 @@ row(const char *name, double bytes, double seconds)
 static void
 bench_corpus(struct bench *b, double seconds)
 {
-	double best = 0, best_sha = 0, best_match = 0, begun = now_s();
+	double best = 0, best_sha = 0, best_match = 0, begun = bench_now_s();
 	uint64_t objects, object_bytes, sha_bytes;
 
-	counting = b;
+	sha256_cost_count(&b->sha);
 	do {
 		double took = 0;
 
-		b->sha_s = b->match_s = 0;
-		b->objects = b->object_bytes = b->sha_bytes = 0;
+		b->match_s = 0;
+		b->sha = (struct sha256_cost){ 0 };
+		b->objects = b->object_bytes = 0;
 		for (size_t i = 0; i < b->count; i++)
 			took += run_one(b, buf_get(&b->mails[i]));
 		if (best == 0 || took < best) {
 			best = took;
-			best_sha = b->sha_s;
+			best_sha = b->sha.seconds;
 			best_match = b->match_s;
 		}
-	} while (now_s() - begun < seconds);
-	counting = NULL;
+	} while (bench_now_s() - begun < seconds);
+	sha256_cost_count(NULL);
 	objects = b->objects;
 	object_bytes = b->object_bytes;
-	sha_bytes = b->sha_bytes;
+	sha_bytes = b->sha.bytes;
 	printf("%zu mails, %.1f MB; %llu objects, %.1f MB, of which %.1f MB were hashed\n",
 	    b->count, (double)b->mail_bytes / 1e6, (unsigned long long)objects,
 	    (double)object_bytes / 1e6, (double)sha_bytes / 1e6);
@@ -202,19 +174,23 @@ static const struct {
 	    "\r\n\r\n--b1\r\n\r\nx\r\n", 500 },
 	{ "name sections", "Content-Type: a/b", "; name*%zu=\"x\"", "\r\n\r\nx", 500 },
 	{ "parts with two encodings", "Content-Type: multipart/mixed; boundary=b\r\n\r\n",
-	    "--b\r\nContent-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
-	    "QUJD%zu\r\n", "--b--\r\n", 100 },
+	    "--b\r\nContent-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: "
+	    "7bit\r\n\r\n"
+	    "QUJD%zu\r\n",
+	    "--b--\r\n", 100 },
 	{ "parts with two types", "Content-Type: multipart/mixed; boundary=b\r\n\r\n",
-	    "--b\r\nContent-Type: text/plain\r\nContent-Type: multipart/mixed; boundary=b%zu\r\n"
-	    "\r\n--b1\r\n\r\nx\r\n", "--b--\r\n", 100 },
+	    "--b\r\nContent-Type: text/plain\r\nContent-Type: multipart/mixed; "
+	    "boundary=b%zu\r\n"
+	    "\r\n--b1\r\n\r\nx\r\n",
+	    "--b--\r\n", 100 },
 	{ "delimiters nobody declared", "Content-Type: multipart/mixed\r\n\r\n",
 	    "--x%zu\r\nA: b\r\n\r\nx\r\n", "", 1000 },
 	{ "lines of dashes", "Content-Type: multipart/mixed; boundary=b\r\n\r\n", "--%.0zu\r\n",
 	    "--b\r\n\r\nx\r\n", 20000 },
 	{ "nested multiparts", "Content-Type: multipart/mixed; boundary=b\r\n\r\n",
 	    "--b\r\nContent-Type: multipart/mixed; boundary=b%zu\r\n\r\n", "", 500 },
-	{ "padded base64 groups", "Content-Transfer-Encoding: base64\r\n\r\n", "QQ==%.0zu\r\n", "",
-	    20000 },
+	{ "padded base64 groups", "Content-Transfer-Encoding: base64\r\n\r\n", "QQ==%.0zu\r\n",
+	    "", 20000 },
 	{ "lines that begin a file", "\r\n", "begin 644 a%zu\r\n", "", 20000 },
 };
 
@@ -272,13 +248,14 @@ main(int argc, char **argv)
 {
 	struct bench b = { .limits = limits_get_default() };
 	double seconds = argc > 2 ? strtod(argv[2], NULL) : 3;
-	uint8_t *hold = mmap(NULL, HOLD_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *hold =
+	    mmap(NULL, HOLD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	b.mails = calloc(MAILS_MAX, sizeof(*b.mails));
 	if (argc < 2 || hold == MAP_FAILED || b.mails == NULL || !matcher_make(&b) ||
 	    !mails_read(&b, argv[1])) {
-		(void)fprintf(stderr, "usage: decompose_bench FOLDER [SECONDS]; FOLDER holds *.eml "
+		(void)fprintf(stderr,
+		    "usage: decompose_bench FOLDER [SECONDS]; FOLDER holds *.eml "
 		    "(see bench_corpus)\n");
 		return 2;
 	}
@@ -286,7 +263,8 @@ main(int argc, char **argv)
 	charset_preload();
 	b.d = decompose_new(hold, HOLD_BYTES);
 	bench_corpus(&b, seconds);
-	printf("\n%-36s %s\n", "", "ms at 1, 2, 4, 8, 16 times the size; per doubling of both: x1");
+	printf("\n%-36s %s\n", "",
+	    "ms at 1, 2, 4, 8, 16 times the size; per doubling of both: x1");
 	for (size_t i = 0; i < ARRAY_LEN(doubled); i++) {
 		if (!bench_doubling(&b, i))
 			return 2;

@@ -1,8 +1,6 @@
-/* cordon_session.c: `cordon smtp`: a protocol on standard input and output, spoken by the gate at the
- * other end of a socket; here bytes are only passed on. */
-#include <arpa/inet.h>
+/* cordon_session.c: `cordon smtp`: a protocol on standard input and output, spoken by the gate
+ * at the other end of a socket; here bytes are only passed on. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,36 +16,10 @@
 #include "cmd/relay.h"
 #include "cmd/submit_request.h"
 #include "config/config.h"
+#include "intake/intake.h"
 
 #define ANSWER_MAX_BYTES 65536u
 #define ENDED_WAIT_MS    50
-
-/* Who is at the other end of standard input; empty when that is no connection over a network.
- */
-static uint16_t
-peer_get(char *ret_address, size_t size)
-{
-	struct sockaddr_storage peer;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&peer;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&peer;
-	socklen_t len = sizeof(peer);
-
-	ret_address[0] = '\0';
-	if (getpeername(STDIN_FILENO, (struct sockaddr *)&peer, &len) < 0)
-		return 0;
-	if (peer.ss_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &v4->sin_addr, ret_address, (socklen_t)size);
-		return ntohs(v4->sin_port);
-	}
-	if (peer.ss_family != AF_INET6)
-		return 0;
-	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		(void)inet_ntop(
-		    AF_INET, v6->sin6_addr.s6_addr + 12, ret_address, (socklen_t)size);
-	else
-		(void)inet_ntop(AF_INET6, &v6->sin6_addr, ret_address, (socklen_t)size);
-	return ntohs(v6->sin6_port);
-}
 
 /* Gives one end of a socket to the gate. The other end, or a negative errno with *e. */
 static int
@@ -56,12 +28,15 @@ session_open(
 {
 	struct session_request request = { .protocol = slice_of_str(protocol),
 		.listener = slice_of_str(o->listener) };
-	char address[64];
+	struct intake_client peer = {
+		0
+	}; /* empty when there is no connection over a network */
 	struct buf text;
 	int pair[2], r;
 
-	request.port = peer_get(address, sizeof(address));
-	request.address = slice_of_str(address);
+	(void)intake_client_set_peer(&peer, STDIN_FILENO);
+	request.port = peer.port;
+	request.address = slice_of_str(peer.address);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(e, errno, "cannot make a socket");
 	buf_init(&text, ANSWER_MAX_BYTES);

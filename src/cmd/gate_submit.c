@@ -57,8 +57,7 @@ submission_free(struct submission *s)
 {
 	loop_timer_free(&s->turn);
 	fd_close(&s->fd);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s);
 }
 
@@ -309,10 +308,7 @@ submission_new(struct gate *g, struct slice arguments, int *mail_fd, int *envelo
 	struct submission *s = mem_new(sizeof(*s));
 	struct submit_request r;
 
-	s->base.ops = &submission_ops;
-	s->base.env = &g->env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_init(&s->base, &submission_ops, &g->env, "");
 	s->gate = g;
 	s->fd = TAKE_FD(*mail_fd);
 	s->out = out;

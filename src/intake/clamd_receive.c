@@ -231,21 +231,16 @@ take_chunk_length(struct clamd_session *s)
 static bool
 take_chunk(struct clamd_session *s)
 {
-	size_t n = MIN_OF(s->in.len, (size_t)s->chunk_left), room = 0;
-	uint8_t *to = NULL;
+	size_t n = MIN_OF(s->in.len, (size_t)s->chunk_left);
 
-	if (!s->stream->is_dropping)
-		to = clamd_scan_reserve(s->stream, n, &room);
-	if (to == NULL && !s->stream->is_dropping)
-		return false;
-	if (to != NULL) {
-		n = MIN_OF(n, room);
-		memcpy(to, s->in.data, n);
-		clamd_session_get_sink(s)->mail_body_commit(s->stream->mail, n);
+	if (!s->stream->is_dropping) {
+		struct intake_body body = clamd_scan_get_body(s->stream);
+
+		n = intake_body_put(&body, slice_of(s->in.data, n));
 	}
 	buf_consume(&s->in, n);
 	s->chunk_left -= (uint32_t)n;
-	return true;
+	return n > 0 || s->stream->is_dropping;
 }
 
 void
@@ -370,8 +365,10 @@ read_chunk(struct clamd_session *s)
 	bool is_kept = !s->stream->is_dropping;
 
 	if (is_kept) {
-		iov[0].iov_base = clamd_scan_reserve(
-		    s->stream, MIN_OF((size_t)s->chunk_left, (size_t)STREAM_READ_BYTES), &room);
+		struct intake_body body = clamd_scan_get_body(s->stream);
+
+		iov[0].iov_base = intake_body_reserve(
+		    &body, MIN_OF((size_t)s->chunk_left, (size_t)STREAM_READ_BYTES), &room);
 		if (iov[0].iov_base == NULL)
 			return s->stream->is_dropping;
 		iov[0].iov_len = room;

@@ -118,31 +118,14 @@ scan_new(struct clamd_request *q, struct slice name, struct slice label, int *fd
 	return scan;
 }
 
-uint8_t *
-clamd_scan_reserve(struct clamd_scan *scan, size_t want, size_t *ret_room)
+struct intake_body
+clamd_scan_get_body(struct clamd_scan *scan)
 {
-	const struct intake_sink *sink = clamd_session_get_sink(scan->session);
-
-	for (;;) {
-		size_t room = 0;
-		uint8_t *to;
-
-		scan->is_paused = true; /* resume() may come before the call returns */
-		to = sink->mail_body_reserve(scan->mail, want, &room);
-		if (to != NULL || room == SIZE_MAX)
-			scan->is_paused = false;
-		if (to != NULL) {
-			ASSERT(room > 0);
-			*ret_room = MIN_OF(room, want);
-			return to;
-		}
-		if (room == SIZE_MAX) {
-			scan->is_dropping = true;
-			return NULL;
-		}
-		if (scan->is_paused || scan->session->is_dead)
-			return NULL;
-	}
+	return (struct intake_body){ .sink = clamd_session_get_sink(scan->session),
+		.mail = scan->mail,
+		.is_paused = &scan->is_paused,
+		.is_dropping = &scan->is_dropping,
+		.is_dead = &scan->session->is_dead };
 }
 
 void
@@ -158,13 +141,14 @@ clamd_scan_end(struct clamd_scan *scan)
 static ssize_t
 scan_read_more(struct clamd_scan *scan)
 {
+	struct intake_body body = clamd_scan_get_body(scan);
 	uint8_t bytes[4096], *to;
 	ssize_t n = pread(scan->fd, bytes, sizeof(bytes), (off_t)scan->at);
 	size_t room = 0;
 
 	if (n <= 0)
 		return n;
-	to = clamd_scan_reserve(scan, (size_t)n, &room);
+	to = intake_body_reserve(&body, (size_t)n, &room);
 	if (to == NULL)
 		return -1;
 	memcpy(to, bytes, room);
@@ -174,13 +158,14 @@ scan_read_more(struct clamd_scan *scan)
 static ssize_t
 scan_read_known(struct clamd_scan *scan)
 {
+	struct intake_body body = clamd_scan_get_body(scan);
 	size_t want = (size_t)MIN_OF(scan->size - scan->at, (uint64_t)READ_BYTES), room = 0;
 	uint8_t *to;
 
 	/* Too large: asks for all of it at once, so that the sink knows without our reading. */
 	if (scan->size > scan->session->stream_max)
 		want = (size_t)MIN_OF(scan->size, (uint64_t)SIZE_MAX / 2);
-	to = clamd_scan_reserve(scan, want, &room);
+	to = intake_body_reserve(&body, want, &room);
 	return to == NULL
 		   ? -1
 		   : pread(scan->fd, to, MIN_OF(room, (size_t)READ_BYTES), (off_t)scan->at);
@@ -323,7 +308,7 @@ clamd_request_work(struct clamd_session *s)
 		is_more = is_more || scan_can_read(scan);
 	}
 	if (is_more)
-		clamd_session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 /* As clamd: nothing when something was found; for MULTISCAN of a folder only when a file was
@@ -438,7 +423,7 @@ scan_resume(struct intake_session *base)
 
 	clamd_session_enter(scan->session);
 	scan->is_paused = false;
-	clamd_session_kick(scan->session);
+	session_clock_kick(&scan->session->clock);
 	clamd_session_leave(scan->session, false);
 }
 

@@ -5,18 +5,16 @@
  * clamd_session_leave(): inside, a session only notes that it is dead. */
 #include "intake/clamd_session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "intake/clamd_session_private.h"
+#include "intake/intake_peer.h"
 
 #define OUT_MAX_BYTES (4u * 1024 * 1024)
 /* Answers that wait to be written: no more commands are taken then. */
@@ -53,17 +51,14 @@ static void
 session_flush(struct clamd_session *s)
 {
 	while (s->out.len > 0 && !s->is_dead && !s->is_gone) {
-		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = intake_peer_write(s->fd, &s->out);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
 			clamd_session_lose(s);
 			return;
 		}
-		buf_consume(&s->out, (size_t)n);
 		s->has_moved = s->is_relieved = true;
 	}
 	if (s->out.len == 0 || s->is_gone)
@@ -102,14 +97,13 @@ session_free(struct clamd_session *s)
 	s->is_dead = true;
 	clamd_request_drop_all(s);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	fd_close(&s->fd);
 	fd_close(&s->received_fd);
 	clamd_session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
 	buf_done(&s->out);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s);
 }
 
@@ -179,28 +173,15 @@ session_get_limit_ms(const struct clamd_session *s)
 }
 
 static void
-session_set_timer(struct clamd_session *s)
+session_set_limit(struct clamd_session *s)
 {
 	enum clamd_wait wait = session_get_wait(s);
-	unsigned limit_ms;
 
 	if (wait == s->wait && !s->has_moved)
 		return;
 	s->wait = wait;
 	s->has_moved = false;
-	limit_ms = session_get_limit_ms(s);
-	s->deadline_ms = limit_ms == 0 ? 0 : clock_now_ms() + limit_ms;
-	if (!s->is_kicked && limit_ms != 0)
-		loop_timer_set_ms(s->timer, limit_ms);
-}
-
-void
-clamd_session_kick(struct clamd_session *s)
-{
-	if (s->is_kicked)
-		return;
-	s->is_kicked = true;
-	loop_timer_set_ms(s->timer, 0);
+	session_clock_set_limit_ms(&s->clock, session_get_limit_ms(s));
 }
 
 void
@@ -245,19 +226,10 @@ clamd_session_leave(struct clamd_session *s, bool from_loop)
 	if (clamd_session_can_take(s))
 		s->peer_spoke = false;
 	loop_watch_set(s->watch, session_get_events(s));
-	session_set_timer(s);
+	session_set_limit(s);
 	if (s->is_dead || (s->is_relieved && (s->in.len > 0 || s->requests != NULL)))
-		clamd_session_kick(s);
+		session_clock_kick(&s->clock);
 	s->is_relieved = false;
-}
-
-/* A unix socket tells that the peer closed it; of TCP we learn with the first answer. */
-static bool
-session_peer_is_gone(const struct clamd_session *s)
-{
-	struct pollfd p = { .fd = s->fd };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 void
@@ -266,22 +238,26 @@ clamd_session_end_input(struct clamd_session *s)
 	s->is_half_closed = true;
 	clamd_request_drop_stream(s);
 	clamd_session_end_commands(s);
-	if (session_peer_is_gone(s))
+	if (intake_peer_is_gone(s->fd))
 		clamd_session_lose(s);
 }
 
 static void
 session_peek(struct clamd_session *s)
 {
-	uint8_t byte;
-	ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n > 0)
+	switch (intake_peer_peek(s->fd)) {
+	case INTAKE_PEER_SPOKE:
 		s->peer_spoke = true;
-	else if (n == 0)
+		break;
+	case INTAKE_PEER_CLOSED:
 		clamd_session_end_input(s);
-	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		break;
+	case INTAKE_PEER_LOST:
 		clamd_session_lose(s);
+		break;
+	case INTAKE_PEER_SILENT:
+		break;
+	}
 }
 
 /* All that can be done now, a bounded lot. */
@@ -329,7 +305,7 @@ session_expire(struct clamd_session *s)
 		clamd_session_lose(s);
 		break;
 	case CLAMD_WAIT_WORK:
-		if (session_peer_is_gone(s))
+		if (intake_peer_is_gone(s->fd))
 			clamd_session_lose(s);
 		break;
 	case CLAMD_WAIT_LINGER:
@@ -344,19 +320,12 @@ static void
 session_on_timer(void *ctx)
 {
 	struct clamd_session *s = ctx;
-	bool was_kicked = s->is_kicked;
 
 	clamd_session_enter(s);
-	s->is_kicked = false;
-	if (!s->is_dead && !was_kicked && s->deadline_ms != 0)
+	if (session_clock_take(&s->clock) == SESSION_CLOCK_EXPIRED && !s->is_dead)
 		session_expire(s);
 	if (!s->is_dead)
 		session_work(s);
-	if (was_kicked && !s->is_kicked && s->deadline_ms != 0 && !s->is_dead) {
-		int64_t left = s->deadline_ms - clock_now_ms();
-
-		loop_timer_set_ms(s->timer, left > 0 ? (unsigned)left : 0);
-	}
 	clamd_session_leave(s, true);
 }
 
@@ -406,29 +375,6 @@ static const struct intake_session_ops session_ops = {
 };
 
 static void
-session_set_client(struct clamd_session *s)
-{
-	struct intake_client *c = &s->base.client;
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getpeername(s->fd, (struct sockaddr *)&a, &len) < 0)
-		return;
-	s->is_local = a.ss_family == AF_UNIX;
-	if (a.ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)&a;
-
-		(void)inet_ntop(AF_INET, &in->sin_addr, c->address, sizeof(c->address));
-		c->port = ntohs(in->sin_port);
-	} else if (a.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)&a;
-
-		(void)inet_ntop(AF_INET6, &in->sin6_addr, c->address, sizeof(c->address));
-		c->port = ntohs(in->sin6_port);
-	}
-}
-
-static void
 session_set_options(struct clamd_session *s, const struct intake_place *place)
 {
 	int paths = place->options == NULL ? CONFIG_PATHS_LOCAL : place->options->paths;
@@ -449,18 +395,15 @@ clamd_session_start(struct intake_env *env, int *fd, const struct intake_place *
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, CLAMD_COMMAND_MAX_BYTES);
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->received_fd = -1;
 	s->fd = TAKE_FD(*fd);
-	session_set_client(s);
+	s->is_local = intake_client_set_peer(&s->base.client, s->fd) == AF_UNIX;
 	session_set_options(s, place);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
-	session_set_timer(s);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
+	session_set_limit(s);
 	return &s->base;
 }

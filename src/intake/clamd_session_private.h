@@ -13,6 +13,8 @@
 #include "base/macros.h"
 #include "intake/clamd_command.h"
 #include "intake/intake.h"
+#include "intake/intake_body.h"
+#include "intake/session_clock.h"
 
 /* Commands that scan, and files and streams being scanned, of one session at one time. What
  * comes behind waits in the socket. */
@@ -75,13 +77,12 @@ enum clamd_wait {
 struct clamd_session {
 	struct intake_session base; /* first */
 	struct loop_watch *watch;
-	struct loop_timer *timer;
+	struct session_clock clock;
 	struct clamd_request *requests; /* in the order they came */
 	struct clamd_scan *scans;
 	struct clamd_scan *stream; /* in CLAMD_MODE_STREAM */
 	struct buf in;             /* commands; what came behind them */
 	struct buf out;
-	int64_t deadline_ms;              /* 0: none */
 	uint64_t stream_max, stream_left; /* bytes INSTREAM may send: in all, from now on */
 	size_t lingered;
 	uint32_t chunk_left;
@@ -103,7 +104,6 @@ struct clamd_session {
 	bool is_half_closed; /* the peer sends no more */
 	bool must_linger;    /* we stopped reading in the middle */
 	bool is_draining;
-	bool is_kicked;
 	bool is_gone; /* nobody listens: ends when the sink has answered all it has */
 	bool is_dead;
 };
@@ -112,8 +112,6 @@ struct clamd_session {
 const struct intake_sink *clamd_session_get_sink(const struct clamd_session *s);
 /* Whether the next command or chunk may be looked at. */
 bool clamd_session_can_take(const struct clamd_session *s);
-/* Goes on from the loop as soon as it can. */
-void clamd_session_kick(struct clamd_session *s);
 void clamd_session_enter(struct clamd_session *s);
 /* from_loop: the session may be freed here. */
 void clamd_session_leave(struct clamd_session *s, bool from_loop);
@@ -139,8 +137,8 @@ void clamd_request_begin_path(struct clamd_session *s, const struct clamd_comman
 void clamd_request_begin_fd(struct clamd_session *s, int *fd);
 /* INSTREAM: the scan whose bytes come, or NULL when there is no room: it is answered then. */
 struct clamd_scan *clamd_request_begin_stream(struct clamd_session *s);
-/* Room for bytes of the scan. NULL: it pauses, or drops from now on. */
-uint8_t *clamd_scan_reserve(struct clamd_scan *scan, size_t want, size_t *ret_room);
+/* Where its bytes go. */
+struct intake_body clamd_scan_get_body(struct clamd_scan *scan);
 /* All bytes of the scan are with the sink. */
 void clamd_scan_end(struct clamd_scan *scan);
 /* Opens and reads files for a while. */

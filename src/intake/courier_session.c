@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,9 @@
 #include "base/macros.h"
 #include "intake/answer_text.h"
 #include "intake/courier_control.h"
+#include "intake/intake_body.h"
+#include "intake/intake_peer.h"
+#include "intake/session_clock.h"
 
 #define CHUNK_BYTES     (64u * 1024)
 #define CHUNKS_PER_TURN 16u
@@ -37,7 +39,7 @@ enum courier_state {
 struct courier_session {
 	struct intake_session base; /* first */
 	struct loop_watch *watch;
-	struct loop_timer *timer;
+	struct session_clock clock;
 	int fd;
 	int data_fd;
 	enum courier_state state;
@@ -53,8 +55,7 @@ struct courier_session {
 	bool is_overruled;   /* what is answered is not what the sink said */
 	bool is_answered;    /* out is final */
 	bool is_draining;
-	bool is_working; /* the timer is set to go on at once */
-	bool is_dead;    /* ends when the calls on the stack have returned */
+	bool is_dead; /* ends when the calls on the stack have returned */
 };
 
 static const struct intake_sink *
@@ -76,16 +77,12 @@ static void
 session_flush(struct courier_session *s)
 {
 	while (s->out.len > 0 && !s->is_dead) {
-		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = intake_peer_write(s->fd, &s->out);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -EAGAIN)
 			return;
 		if (n < 0)
 			s->is_dead = true;
-		else
-			buf_consume(&s->out, (size_t)n);
 	}
 	if (s->is_answered && s->out.len == 0) {
 		session_end_mail(s, !s->is_overruled);
@@ -161,10 +158,8 @@ client_set(struct courier_session *s, struct slice from_mta)
 	courier_from_mta_parse(from_mta, &helo, &name, &address);
 	intake_client_set(&c->helo, helo);
 	intake_client_set(&c->name, name);
-	if (address.len == 0 || address.len >= sizeof(c->address))
-		return;
-	memcpy(c->address, address.ptr, address.len);
-	c->address[address.len] = '\0';
+	if (address.len > 0)
+		(void)intake_client_set_address(c, address);
 }
 
 /* The first control file: everything that mail_begin() wants to know. */
@@ -250,32 +245,6 @@ session_step_control(struct courier_session *s)
 		s->state = COURIER_BODY;
 }
 
-/* The sink's memory for at most want bytes. NULL: paused, or dropping from now on. */
-static uint8_t *
-body_reserve(struct courier_session *s, size_t want, size_t *ret_room)
-{
-	for (;;) {
-		size_t room = 0;
-		uint8_t *to;
-
-		s->is_paused = true; /* resume() may come before the call returns */
-		to = session_get_sink(s)->mail_body_reserve(s->mail, want, &room);
-		if (to != NULL) {
-			ASSERT(room > 0);
-			s->is_paused = false;
-			*ret_room = MIN_OF(room, want);
-			return to;
-		}
-		if (room == SIZE_MAX) {
-			s->is_paused = false;
-			s->is_dropping = true;
-			return NULL;
-		}
-		if (s->is_paused || s->is_dead)
-			return NULL;
-	}
-}
-
 static void
 session_end_body(struct courier_session *s)
 {
@@ -294,6 +263,12 @@ session_end_body(struct courier_session *s)
 static void
 session_step_body(struct courier_session *s)
 {
+	const struct intake_body body = { .sink = session_get_sink(s),
+		.mail = s->mail,
+		.is_paused = &s->is_paused,
+		.is_dropping = &s->is_dropping,
+		.is_dead = &s->is_dead };
+
 	for (unsigned i = 0; i < CHUNKS_PER_TURN && s->state == COURIER_BODY && !s->is_dead;
 	     i++) {
 		uint64_t left = s->file_bytes - s->read_bytes;
@@ -305,7 +280,8 @@ session_step_body(struct courier_session *s)
 			session_end_body(s);
 			return;
 		}
-		to = body_reserve(s, (size_t)MIN_OF(left, (uint64_t)CHUNK_BYTES), &room);
+		to = intake_body_reserve(
+		    &body, (size_t)MIN_OF(left, (uint64_t)CHUNK_BYTES), &room);
 		if (to == NULL && s->is_dropping)
 			continue;
 		if (to == NULL)
@@ -353,11 +329,8 @@ session_receive(struct courier_session *s)
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
-		struct pollfd p = { .fd = s->fd };
-
 		s->is_half_closed = true;
-		if (n < 0 || s->state == COURIER_LIST ||
-		    (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0))
+		if (n < 0 || s->state == COURIER_LIST || intake_peer_is_gone(s->fd))
 			s->is_dead = true;
 		return;
 	}
@@ -382,14 +355,13 @@ session_free(struct courier_session *s)
 		    s->base.client.listener);
 	session_end_mail(s, false);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	fd_close(&s->fd);
 	fd_close(&s->data_fd);
 	session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
 	buf_done(&s->out);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s);
 }
 
@@ -400,7 +372,7 @@ session_enter(struct courier_session *s)
 	s->busy++;
 }
 
-/* from_loop: the session may be freed here. The timer: at once while there is work, else it
+/* from_loop: the session may be freed here. The clock: at once while there is work, else it
  * looks after the peer. */
 static void
 session_leave(struct courier_session *s, bool from_loop)
@@ -409,7 +381,6 @@ session_leave(struct courier_session *s, bool from_loop)
 	bool has_work =
 	    s->is_dead ||
 	    (!s->is_paused && (s->state == COURIER_CONTROL || s->state == COURIER_BODY));
-	unsigned limit_ms;
 
 	if (--s->busy > 0)
 		return;
@@ -422,15 +393,11 @@ session_leave(struct courier_session *s, bool from_loop)
 	loop_watch_set(s->watch, s->is_dead ? 0
 					    : (s->is_half_closed ? 0 : LOOP_READ) |
 						  (s->out.len > 0 ? LOOP_WRITE : 0));
-	limit_ms = s->state == COURIER_LIST || s->state == COURIER_ANSWER ? env->io_timeout_ms
-									  : env->progress_ms;
-	s->is_working = has_work;
+	session_clock_set_limit_ms(&s->clock,
+	    s->state == COURIER_LIST || s->state == COURIER_ANSWER ? env->io_timeout_ms
+								   : env->progress_ms);
 	if (has_work)
-		loop_timer_set_ms(s->timer, 0);
-	else if (limit_ms != 0)
-		loop_timer_set_ms(s->timer, limit_ms);
-	else
-		loop_timer_stop(s->timer);
+		session_clock_kick(&s->clock);
 }
 
 static void
@@ -449,28 +416,34 @@ session_on_io(void *ctx, unsigned events)
 static void
 session_expire(struct courier_session *s)
 {
-	struct pollfd p = { .fd = s->fd };
-
 	if (s->state == COURIER_LIST)
 		session_fail(s, "no whole list of paths in %u ms", s->base.env->io_timeout_ms);
 	else if (s->state == COURIER_ANSWER)
 		s->is_dead = true;
-	else if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0)
+	else if (intake_peer_is_gone(s->fd))
 		s->is_dead = true; /* while it was half closed */
+}
+
+static void
+session_step(struct courier_session *s)
+{
+	if (s->state == COURIER_CONTROL)
+		session_step_control(s);
+	else if (s->state == COURIER_BODY && !s->is_paused)
+		session_step_body(s);
 }
 
 static void
 session_on_timer(void *ctx)
 {
 	struct courier_session *s = ctx;
+	enum session_clock_event event = session_clock_take(&s->clock);
 
 	session_enter(s);
-	if (!s->is_dead && !s->is_working)
+	if (!s->is_dead && event == SESSION_CLOCK_EXPIRED)
 		session_expire(s);
-	else if (!s->is_dead && s->state == COURIER_CONTROL)
-		session_step_control(s);
-	else if (!s->is_dead && s->state == COURIER_BODY && !s->is_paused)
-		session_step_body(s);
+	else if (!s->is_dead && event == SESSION_CLOCK_KICKED)
+		session_step(s);
 	session_leave(s, true);
 }
 
@@ -566,17 +539,13 @@ courier_session_start(struct intake_env *env, int *fd, const struct intake_place
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, COURIER_LIST_MAX_BYTES);
 	buf_init(&s->out, ANSWER_TEXT_SIZE + 16);
 	s->data_fd = -1;
 	s->fd = TAKE_FD(*fd);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
-	if (env->io_timeout_ms != 0)
-		loop_timer_set_ms(s->timer, env->io_timeout_ms);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
+	session_clock_set_limit_ms(&s->clock, env->io_timeout_ms);
 	return &s->base;
 }

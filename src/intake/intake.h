@@ -33,6 +33,11 @@ struct intake_client {
 /* Copies value up to a NUL into a string of the client, at most INTAKE_STRING_MAX_BYTES. The string is NULL
  * or of an earlier call; without memory it becomes "". */
 void intake_client_set(char **string, struct slice value);
+/* The text of an address; false when it is too long, and nothing is changed then. */
+bool intake_client_set_address(struct intake_client *c, struct slice address);
+/* Address ("" and 0 for a unix socket; IPv4 inside IPv6 as IPv4) and port of the other end of
+ * fd. Returns the address family, -1 when there is no other end. */
+int intake_client_set_peer(struct intake_client *c, int fd);
 /* All but the listener's name become "". */
 void intake_client_done(struct intake_client *c);
 
@@ -156,6 +161,12 @@ struct intake_session {
 	const char *infected; /* an action, instead of the listener's own; NULL: that one counts */
 	struct intake_session *next, *prev; /* for the sink's list */
 };
+
+/* A base that is all zero. */
+void intake_session_init(struct intake_session *s, const struct intake_session_ops *ops,
+    struct intake_env *env, const char *listener);
+/* Its strings. */
+void intake_session_done(struct intake_session *s);
 
 struct intake_session_ops {
 	/* The answer to the mail that mail_end() gave. Calls mail_close when it is written. */

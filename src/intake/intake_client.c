@@ -1,8 +1,11 @@
 /* intake_client.c: the strings of who sends; "" costs an idle session nothing. */
 #include "intake/intake.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/macros.h"
 
@@ -27,6 +30,46 @@ intake_client_set(char **string, struct slice value)
 	if (*string != no_text)
 		free(*string);
 	*string = copy;
+}
+
+bool
+intake_client_set_address(struct intake_client *c, struct slice address)
+{
+	if (address.len >= sizeof(c->address))
+		return false;
+	if (address.len > 0)
+		memcpy(c->address, address.ptr, address.len);
+	c->address[address.len] = '\0';
+	return true;
+}
+
+int
+intake_client_set_peer(struct intake_client *c, int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_storage room;
+	} a;
+	socklen_t len = sizeof(a);
+
+	memset(&a, 0, sizeof(a));
+	c->address[0] = '\0';
+	c->port = 0;
+	if (getpeername(fd, &a.any, &len) < 0)
+		return -1;
+	if (a.any.sa_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &a.v4.sin_addr, c->address, sizeof(c->address));
+		c->port = ntohs(a.v4.sin_port);
+	} else if (a.any.sa_family == AF_INET6) {
+		bool is_v4 = IN6_IS_ADDR_V4MAPPED(&a.v6.sin6_addr);
+
+		(void)inet_ntop(is_v4 ? AF_INET : AF_INET6,
+		    a.v6.sin6_addr.s6_addr + (is_v4 ? 12 : 0), c->address, sizeof(c->address));
+		c->port = ntohs(a.v6.sin6_port);
+	}
+	return a.any.sa_family;
 }
 
 void

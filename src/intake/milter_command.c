@@ -81,8 +81,7 @@ client_set_address(struct intake_client *c, struct slice address)
 	text[address.len] = '\0';
 	if (inet_pton(AF_INET, text, number) != 1 && inet_pton(AF_INET6, text, number) != 1)
 		return false;
-	memcpy(c->address, text, address.len + 1);
-	return true;
+	return intake_client_set_address(c, address);
 }
 
 /* The address in "_": "name [192.0.2.1]", "user@name [IPv6:2001:db8::1] (may be forged)". */

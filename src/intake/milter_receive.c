@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "intake/intake_body.h"
 #include "intake/milter_codec.h"
 #include "intake/milter_session_private.h"
 
@@ -29,32 +30,14 @@ length_get(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The sink's memory for at most want bytes. NULL: paused, or dropping from now on. */
-static uint8_t *
-body_reserve(struct milter_session *s, size_t want, size_t *ret_room)
+static struct intake_body
+body_of(struct milter_session *s)
 {
-	const struct intake_sink *sink = milter_session_get_sink(s);
-
-	for (;;) {
-		size_t room = 0;
-		uint8_t *to;
-
-		s->is_paused = true; /* resume() may come before the call returns */
-		to = sink->mail_body_reserve(s->mail, want, &room);
-		if (to != NULL) {
-			ASSERT(room > 0);
-			s->is_paused = false;
-			*ret_room = MIN_OF(room, want);
-			return to;
-		}
-		if (room == SIZE_MAX) {
-			s->is_paused = false;
-			s->is_dropping = true;
-			return NULL;
-		}
-		if (s->is_paused || s->is_dead)
-			return NULL;
-	}
+	return (struct intake_body){ .sink = milter_session_get_sink(s),
+		.mail = s->mail,
+		.is_paused = &s->is_paused,
+		.is_dropping = &s->is_dropping,
+		.is_dead = &s->is_dead };
 }
 
 static void
@@ -71,16 +54,12 @@ body_take(struct milter_session *s, size_t len)
 static size_t
 feed_body(struct milter_session *s, const uint8_t *data, size_t len)
 {
-	size_t n = MIN_OF(len, s->body_left), room;
-	uint8_t *to;
+	size_t n = MIN_OF(len, s->body_left);
 
 	if (!s->is_dropping && s->mail != NULL) {
-		to = body_reserve(s, n, &room);
-		if (to == NULL)
-			return 0;
-		n = MIN_OF(n, room);
-		memcpy(to, data, n);
-		milter_session_get_sink(s)->mail_body_commit(s->mail, n);
+		struct intake_body body = body_of(s);
+
+		n = intake_body_put(&body, slice_of(data, n));
 	}
 	body_take(s, n);
 	return n;
@@ -207,7 +186,9 @@ read_body(struct milter_session *s)
 	ssize_t n;
 
 	if (is_kept) {
-		to[0].iov_base = body_reserve(s, s->body_left, &room);
+		struct intake_body body = body_of(s);
+
+		to[0].iov_base = intake_body_reserve(&body, s->body_left, &room);
 		if (to[0].iov_base == NULL)
 			return s->is_dropping;
 	} else {

@@ -6,16 +6,14 @@
 #include "intake/milter_session.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "intake/intake_peer.h"
 #include "intake/milter_codec.h"
 #include "intake/milter_session_private.h"
 
@@ -79,17 +77,14 @@ void
 milter_session_flush(struct milter_session *s)
 {
 	while (s->out.len > 0) {
-		ssize_t n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = intake_peer_write(s->fd, &s->out);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
 			session_lost(s, "connection lost while answering");
 			return;
 		}
-		buf_consume(&s->out, (size_t)n);
 		s->has_moved = true;
 	}
 	buf_done(&s->out);
@@ -106,14 +101,13 @@ session_free(struct milter_session *s)
 	s->is_dead = true;
 	milter_session_end_mail(s, false);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	fd_close(&s->fd);
 	milter_session_get_sink(s)->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
 	buf_done(&s->out);
 	milter_macros_done(&s->macros);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s);
 }
 
@@ -160,39 +154,17 @@ session_get_limit_ms(const struct milter_session *s, enum milter_wait wait)
 	return 0;
 }
 
-/* The timer is left running for an earlier time than the deadline: it looks again then. That
- * spares setting it with every packet. */
 static void
-session_set_timer(struct milter_session *s)
+session_set_limit(struct milter_session *s)
 {
 	enum milter_wait wait = session_get_wait(s);
-	unsigned limit_ms;
-	int64_t now;
 
 	if (wait == s->wait && !s->has_moved)
 		return;
 	s->wait = wait;
 	s->has_moved = false;
 	s->body_moved = 0;
-	limit_ms = session_get_limit_ms(s, wait);
-	now = clock_now_ms();
-	s->deadline_ms = limit_ms == 0 ? 0 : now + limit_ms;
-	if (s->deadline_ms == 0 || s->is_kicked ||
-	    (s->timer_ms != 0 && s->timer_ms <= s->deadline_ms))
-		return;
-	s->timer_ms = s->deadline_ms;
-	loop_timer_set_ms(s->timer, limit_ms);
-}
-
-/* Goes on from the loop as soon as it can. */
-static void
-session_kick(struct milter_session *s)
-{
-	if (s->is_kicked)
-		return;
-	s->is_kicked = true;
-	s->timer_ms = clock_now_ms();
-	loop_timer_set_ms(s->timer, 0);
+	session_clock_set_limit_ms(&s->clock, session_get_limit_ms(s, wait));
 }
 
 static void
@@ -225,32 +197,28 @@ session_leave(struct milter_session *s, bool from_loop)
 	else
 		events = s->is_paused ? 0 : LOOP_READ;
 	loop_watch_set(s->watch, events);
-	session_set_timer(s);
+	session_set_limit(s);
 	if (s->is_dead || (!from_loop && s->in.len > 0 && milter_session_can_go(s)))
-		session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 /* While the sink works: is the peer still there? Bytes stay in the socket. */
 static void
 session_peek(struct milter_session *s)
 {
-	uint8_t byte;
-	ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n > 0)
+	switch (intake_peer_peek(s->fd)) {
+	case INTAKE_PEER_SPOKE:
 		s->peer_spoke = true;
-	else if (n == 0)
+		break;
+	case INTAKE_PEER_CLOSED:
 		session_lost(s, "connection closed while the mail was scanned");
-	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		break;
+	case INTAKE_PEER_LOST:
 		session_lost(s, "connection lost while the mail was scanned");
-}
-
-static bool
-session_peer_is_gone(const struct milter_session *s)
-{
-	struct pollfd p = { .fd = s->fd, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+		break;
+	case INTAKE_PEER_SILENT:
+		break;
+	}
 }
 
 static void
@@ -292,11 +260,11 @@ session_expire(struct milter_session *s)
 		milter_session_fail(s, "a reply was not taken in %u ms", limit_ms);
 		break;
 	case MILTER_WAIT_RESUME:
-		if (session_peer_is_gone(s))
+		if (intake_peer_has_closed(s->fd))
 			session_lost(s, "connection closed while reading was paused");
 		break;
 	case MILTER_WAIT_FINISH:
-		if (session_peer_is_gone(s))
+		if (intake_peer_has_closed(s->fd))
 			session_lost(s, "connection closed while the mail was scanned");
 		else if (milter_put_packet(&s->out, MILTER_REPLY_PROGRESS, SLICE_NONE) == 0)
 			milter_session_flush(s);
@@ -312,18 +280,16 @@ session_on_timer(void *ctx)
 	struct milter_session *s = ctx;
 
 	session_enter(s);
-	s->timer_ms = 0;
-	if (s->is_kicked) {
-		s->is_kicked = false;
+	switch (session_clock_take(&s->clock)) {
+	case SESSION_CLOCK_KICKED:
 		milter_receive_pending(s);
-	} else if (!s->is_dead && s->deadline_ms != 0 && clock_now_ms() >= s->deadline_ms) {
-		session_expire(s);
-	}
-	if (s->deadline_ms != 0 && !s->has_moved) { /* fired early: for the rest */
-		int64_t left = s->deadline_ms - clock_now_ms();
-
-		s->timer_ms = s->deadline_ms;
-		loop_timer_set_ms(s->timer, left > 0 ? (unsigned)left : 0);
+		break;
+	case SESSION_CLOCK_EXPIRED:
+		if (!s->is_dead)
+			session_expire(s);
+		break;
+	case SESSION_CLOCK_EARLY:
+		break;
 	}
 	session_leave(s, true);
 }
@@ -399,15 +365,12 @@ milter_session_start(struct intake_env *env, int *fd, const struct intake_place 
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, IN_MAX_BYTES);
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->fd = TAKE_FD(*fd);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
-	session_set_timer(s);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
+	session_set_limit(s);
 	return &s->base;
 }

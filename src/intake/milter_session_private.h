@@ -14,6 +14,7 @@
 #include "intake/intake.h"
 #include "intake/milter_macro.h"
 #include "intake/milter_negotiate.h"
+#include "intake/session_clock.h"
 
 /* In the order of the dialogue: milter_command.c compares them. */
 enum milter_state {
@@ -44,18 +45,17 @@ enum milter_wait {
 struct milter_session {
 	struct intake_session base; /* first */
 	struct loop_watch *watch;
-	struct loop_timer *timer;
+	struct session_clock clock;
 	int fd;
 	struct milter_offer agreed;
 	struct milter_macros macros;
 	/* Bytes that could not be used yet: the beginning of a packet, or what arrived behind
 	 * the point where reading paused. Has memory only while it has bytes. */
 	struct buf in;
-	struct buf out;                /* replies not yet written; the same */
-	void *mail;                    /* the sink's; NULL: none, or refused */
-	size_t body_left;              /* bytes of the body packet that are still to come */
-	size_t body_moved;             /* body bytes since the time limit was last set anew */
-	int64_t deadline_ms, timer_ms; /* 0: none */
+	struct buf out;    /* replies not yet written; the same */
+	void *mail;        /* the sink's; NULL: none, or refused */
+	size_t body_left;  /* bytes of the body packet that are still to come */
+	size_t body_moved; /* body bytes since the time limit was last set anew */
 	enum milter_state state;
 	enum milter_wait wait;
 	uint8_t body_command; /* MILTER_BODY, MILTER_BODYEOB while in such a packet, else 0 */
@@ -67,8 +67,7 @@ struct milter_session {
 	bool has_moved;       /* progress: the time limit begins anew */
 	bool peer_spoke;      /* while the sink works: bytes wait in the socket */
 	bool is_draining;
-	bool is_kicked; /* the timer is set to run what is pending, now */
-	bool is_dead;   /* ends when the calls on the stack have returned */
+	bool is_dead; /* ends when the calls on the stack have returned */
 };
 
 /* milter_session.c */

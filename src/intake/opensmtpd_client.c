@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "intake/intake_body.h"
 #include "intake/opensmtpd_line.h"
 #include "intake/opensmtpd_session_private.h"
 
@@ -89,10 +90,8 @@ opensmtpd_client_add(struct opensmtpd_session *s, uint64_t id)
 		warn_full(s);
 		return NULL;
 	}
-	c->base.ops = &opensmtpd_client_ops;
-	c->base.env = s->base.env;
-	intake_client_done(&c->base.client);
-	intake_client_set(&c->base.client.listener, slice_of_str(s->base.client.listener));
+	intake_session_init(
+	    &c->base, &opensmtpd_client_ops, s->base.env, s->base.client.listener);
 	c->connection = s;
 	c->id = id;
 	*at = c;
@@ -111,8 +110,7 @@ opensmtpd_client_remove(struct opensmtpd_client *c)
 	ASSERT(*at == c);
 	*at = c->chain;
 	s->client_count--;
-	intake_client_done(&c->base.client);
-	intake_client_set(&c->base.client.listener, SLICE_NONE);
+	intake_session_done(&c->base);
 	free(c);
 }
 
@@ -161,44 +159,21 @@ opensmtpd_client_end_mail(struct opensmtpd_client *c, bool delivered)
 	client_get_sink(c)->mail_close(mail, delivered);
 }
 
-/* The sink's memory for at most want bytes. NULL: paused, or dropping from now on. */
-static uint8_t *
-body_reserve(struct opensmtpd_client *c, size_t want, size_t *ret_room)
-{
-	struct opensmtpd_session *s = c->connection;
-
-	for (;;) {
-		size_t room = 0;
-		uint8_t *to;
-
-		s->is_paused = true; /* resume() may come before the call returns */
-		to = client_get_sink(c)->mail_body_reserve(c->mail, want, &room);
-		if (to != NULL) {
-			ASSERT(room > 0);
-			s->is_paused = false;
-			*ret_room = MIN_OF(room, want);
-			return to;
-		}
-		if (room == SIZE_MAX) {
-			s->is_paused = false;
-			c->is_dropping = true;
-			return NULL;
-		}
-		if (s->is_paused || s->is_dead)
-			return NULL;
-	}
-}
-
 bool
 opensmtpd_client_take_line(struct opensmtpd_client *c, struct slice line)
 {
 	struct opensmtpd_session *s = c->connection;
+	const struct intake_body body = { .sink = client_get_sink(c),
+		.mail = c->mail,
+		.is_paused = &s->is_paused,
+		.is_dropping = &c->is_dropping,
+		.is_dead = &s->is_dead };
 	const struct slice parts[] = { line, SLICE_LIT("\r\n") };
 	size_t total = line.len + 2;
 
 	while (s->line_used < total && c->mail != NULL && !c->is_dropping) {
 		size_t room, n = 0;
-		uint8_t *to = body_reserve(c, total - s->line_used, &room);
+		uint8_t *to = intake_body_reserve(&body, total - s->line_used, &room);
 
 		if (to == NULL && !c->is_dropping)
 			return false;

@@ -44,13 +44,9 @@ on_link_connect(struct opensmtpd_session *s, const struct opensmtpd_line *l)
 	(void)opensmtpd_field_take(&rest); /* whether name and address agree */
 	if (!slice_eq_str(name, "<unknown>"))
 		intake_client_set(&c->base.client.name, name);
-	if (!opensmtpd_address_parse(opensmtpd_field_take(&rest), &address, &port) ||
-	    address.len >= sizeof(c->base.client.address))
-		return;
-	if (address.len > 0)
-		memcpy(c->base.client.address, address.ptr, address.len);
-	c->base.client.address[address.len] = '\0';
-	c->base.client.port = port;
+	if (opensmtpd_address_parse(opensmtpd_field_take(&rest), &address, &port) &&
+	    intake_client_set_address(&c->base.client, address))
+		c->base.client.port = port;
 }
 
 static void

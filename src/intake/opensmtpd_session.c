@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "intake/intake_peer.h"
 #include "intake/opensmtpd_line.h"
 #include "intake/opensmtpd_session_private.h"
 
@@ -90,16 +90,13 @@ session_flush(struct opensmtpd_session *s)
 		opensmtpd_give(s);
 		if (s->out.len == 0 || s->is_dead)
 			break;
-		n = send(s->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		n = intake_peer_write(s->fd, &s->out);
+		if (n == -EAGAIN)
 			break;
 		if (n < 0) {
 			session_lost(s, "lost while writing");
 			break;
 		}
-		buf_consume(&s->out, (size_t)n);
 		s->sent_bytes += (uint64_t)n;
 		s->has_moved = true;
 		session_close_answered(s);
@@ -166,13 +163,12 @@ session_free(struct opensmtpd_session *s)
 	s->is_dead = true;
 	opensmtpd_client_remove_all(s);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	fd_close(&s->fd);
 	s->base.env->sink->session_closed(s->base.env->ctx, &s->base);
 	buf_done(&s->in);
 	buf_done(&s->out);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	free(s->table);
 	free(s);
 }
@@ -188,33 +184,16 @@ session_get_wait(const struct opensmtpd_session *s)
 }
 
 static void
-session_set_timer(struct opensmtpd_session *s)
+session_set_limit(struct opensmtpd_session *s)
 {
 	enum opensmtpd_wait wait = session_get_wait(s);
-	unsigned limit_ms = s->base.env->io_timeout_ms;
 
 	if (wait == s->wait && !s->has_moved)
 		return;
 	s->wait = wait;
 	s->has_moved = false;
-	s->deadline_ms =
-	    wait == OPENSMTPD_WAIT_NOTHING || limit_ms == 0 ? 0 : clock_now_ms() + limit_ms;
-	if (s->is_kicked)
-		return;
-	if (s->deadline_ms == 0)
-		loop_timer_stop(s->timer);
-	else
-		loop_timer_set_ms(s->timer, limit_ms);
-}
-
-/* Goes on from the loop as soon as it can. */
-static void
-session_kick(struct opensmtpd_session *s)
-{
-	if (s->is_kicked)
-		return;
-	s->is_kicked = true;
-	loop_timer_set_ms(s->timer, 0);
+	session_clock_set_limit_ms(
+	    &s->clock, wait == OPENSMTPD_WAIT_NOTHING ? 0 : s->base.env->io_timeout_ms);
 }
 
 static void
@@ -243,9 +222,9 @@ session_leave(struct opensmtpd_session *s, bool from_loop)
 	if (opensmtpd_session_can_go(s))
 		events |= LOOP_READ;
 	loop_watch_set(s->watch, events);
-	session_set_timer(s);
+	session_set_limit(s);
 	if (s->is_dead || (!from_loop && s->in.len > 0 && opensmtpd_session_can_go(s)))
-		session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 static void
@@ -269,23 +248,42 @@ session_on_io(void *ctx, unsigned events)
 }
 
 static void
+session_expire(struct opensmtpd_session *s)
+{
+	unsigned limit_ms = s->base.env->io_timeout_ms;
+
+	switch (s->wait) {
+	case OPENSMTPD_WAIT_WRITE:
+		opensmtpd_session_fail(s, "nothing was read from us in %u ms", limit_ms);
+		break;
+	case OPENSMTPD_WAIT_READY:
+		opensmtpd_session_fail(s, "no config|ready in %u ms", limit_ms);
+		break;
+	case OPENSMTPD_WAIT_LINE:
+		opensmtpd_session_fail(s, "the rest of a line did not come in %u ms", limit_ms);
+		break;
+	case OPENSMTPD_WAIT_NOTHING:
+		break;
+	}
+}
+
+static void
 session_on_timer(void *ctx)
 {
 	struct opensmtpd_session *s = ctx;
-	unsigned limit_ms = s->base.env->io_timeout_ms;
 
 	session_enter(s);
-	if (s->is_kicked) {
-		s->is_kicked = false;
-		s->has_moved = true; /* the timer is set anew */
+	switch (session_clock_take(&s->clock)) {
+	case SESSION_CLOCK_KICKED:
+		s->has_moved = true; /* the limit begins anew */
 		session_run_lines(s);
 		session_flush(s);
-	} else if (s->deadline_ms != 0 && s->wait == OPENSMTPD_WAIT_WRITE) {
-		opensmtpd_session_fail(s, "nothing was read from us in %u ms", limit_ms);
-	} else if (s->deadline_ms != 0 && s->wait == OPENSMTPD_WAIT_READY) {
-		opensmtpd_session_fail(s, "no config|ready in %u ms", limit_ms);
-	} else if (s->deadline_ms != 0) {
-		opensmtpd_session_fail(s, "the rest of a line did not come in %u ms", limit_ms);
+		break;
+	case SESSION_CLOCK_EXPIRED:
+		session_expire(s);
+		break;
+	case SESSION_CLOCK_EARLY:
+		break;
 	}
 	session_leave(s, true);
 }
@@ -378,10 +376,7 @@ opensmtpd_session_start(struct intake_env *env, int *fd, const struct intake_pla
 		fd_close(fd);
 		return NULL;
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	buf_init(&s->in, IN_MAX_BYTES);
 	buf_init(&s->out, OUT_MAX_BYTES);
 	s->table = TAKE(table);
@@ -391,8 +386,8 @@ opensmtpd_session_start(struct intake_env *env, int *fd, const struct intake_pla
 	s->line_limit = opensmtpd_get_line_limit(SLICE_NONE);
 	s->fd = TAKE_FD(*fd);
 	s->watch = loop_watch_new(env->loop, s->fd, LOOP_READ, session_on_io, s);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
 	s->has_moved = true;
-	session_set_timer(s);
+	session_set_limit(s);
 	return &TAKE(s)->base;
 }

@@ -13,6 +13,7 @@
 #include "base/macros.h"
 #include "intake/answer_text.h"
 #include "intake/intake.h"
+#include "intake/session_clock.h"
 
 /* SMTP sessions of one smtpd that are known at one time; mails of further ones get 451. */
 #define OPENSMTPD_CLIENTS_MAX 10000u
@@ -68,7 +69,7 @@ enum opensmtpd_wait {
 struct opensmtpd_session {
 	struct intake_session base; /* first */
 	struct loop_watch *watch;
-	struct loop_timer *timer;
+	struct session_clock clock;
 	int fd;
 	struct buf in;      /* lines not acted on yet */
 	size_t in_searched; /* bytes of it without a line end */
@@ -82,7 +83,6 @@ struct opensmtpd_session {
 	uint64_t max_mail_bytes;
 	unsigned message_timeout_ms; /* 0: not known */
 	size_t line_limit;           /* see opensmtpd_get_line_limit() */
-	int64_t deadline_ms;         /* 0: none */
 	enum opensmtpd_wait wait;
 	uint8_t busy;        /* calls of ours on the stack: the session must outlive them */
 	bool is_ready;       /* config|ready was there */
@@ -91,8 +91,7 @@ struct opensmtpd_session {
 	bool is_paused; /* until resume() */
 	bool has_moved; /* progress: the time limit begins anew */
 	bool is_draining;
-	bool is_kicked; /* the timer is set to run what is pending, now */
-	bool is_dead;   /* ends when the calls on the stack have returned */
+	bool is_dead; /* ends when the calls on the stack have returned */
 	bool has_warned_full, has_warned_cut, has_warned_action;
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "intake/intake_body.h"
 #include "intake/proxy_protocol.h"
 #include "intake/smtp_session_private.h"
 
@@ -16,27 +17,17 @@
 static void
 sink_put(struct smtp_session *s, struct slice bytes)
 {
-	const struct intake_sink *sink = smtp_session_get_sink(s);
+	struct intake_body body = { .sink = smtp_session_get_sink(s),
+		.mail = s->mail,
+		.is_paused = &s->is_paused,
+		.is_dropping = &s->is_dropping,
+		.is_dead = &s->is_dead };
 
-	while (bytes.len > 0 && !s->is_dropping && s->mail != NULL) {
-		size_t room = 0;
-		uint8_t *to = sink->mail_body_reserve(s->mail, bytes.len, &room);
-
-		if (to == NULL && room == SIZE_MAX) {
-			s->is_dropping = true;
-			return;
-		}
-		if (to == NULL) {
-			s->is_paused = true;
-			if (buf_append_slice(&s->carry, bytes) < 0)
-				smtp_session_fail(s, "no memory");
-			return;
-		}
-		room = MIN_OF(room, bytes.len);
-		memcpy(to, bytes.ptr, room);
-		sink->mail_body_commit(s->mail, room);
-		bytes = slice_from(bytes, room);
-	}
+	if (s->is_dropping || s->mail == NULL)
+		return;
+	bytes = slice_from(bytes, intake_body_put(&body, bytes));
+	if (s->is_paused && buf_append_slice(&s->carry, bytes) < 0)
+		smtp_session_fail(s, "no memory");
 }
 
 static void
@@ -44,7 +35,7 @@ carry_put(struct smtp_session *s)
 {
 	struct buf carry = s->carry;
 
-	if (carry.len == 0)
+	if (carry.len == 0 || s->is_paused)
 		return;
 	s->carry = (struct buf){ .max = carry.max };
 	sink_put(s, buf_get(&carry));

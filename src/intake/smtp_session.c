@@ -7,10 +7,7 @@
  */
 #include "intake/smtp_session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "config/config_address.h"
+#include "intake/intake_peer.h"
 #include "intake/smtp_session_private.h"
 
 #define IN_MAX_BYTES      (256u * 1024)
@@ -159,7 +156,7 @@ session_free(struct smtp_session *s)
 	next_hop_drop(&s->hop);
 	next_hop_question_cancel(&s->question);
 	loop_watch_free(&s->watch);
-	loop_timer_free(&s->timer);
+	session_clock_done(&s->clock);
 	stream_free(&s->stream);
 	tls_context_unref(&s->tls);
 	if (s->is_counted)
@@ -170,8 +167,7 @@ session_free(struct smtp_session *s)
 	buf_done(&s->waiting);
 	buf_done(&s->carry);
 	smtp_xforward_done(&s->xforward);
-	intake_client_done(&s->base.client);
-	intake_client_set(&s->base.client.listener, SLICE_NONE);
+	intake_session_done(&s->base);
 	config_unref(&s->config);
 	free(s);
 }
@@ -207,39 +203,17 @@ session_get_limit_ms(const struct smtp_session *s, enum smtp_wait wait)
 	return 0;
 }
 
-/* The timer is left running for an earlier time than the deadline: it looks again then. That
- * spares setting it with every read. */
 static void
-session_set_timer(struct smtp_session *s)
+session_set_limit(struct smtp_session *s)
 {
 	enum smtp_wait wait = session_get_wait(s);
-	unsigned limit_ms;
-	int64_t now;
 
 	if (wait == s->wait && !s->has_moved)
 		return;
 	s->wait = wait;
 	s->has_moved = false;
 	s->moved = 0;
-	limit_ms = session_get_limit_ms(s, wait);
-	now = clock_now_ms();
-	s->deadline_ms = limit_ms == 0 ? 0 : now + limit_ms;
-	if (s->deadline_ms == 0 || s->is_kicked ||
-	    (s->timer_ms != 0 && s->timer_ms <= s->deadline_ms))
-		return;
-	s->timer_ms = s->deadline_ms;
-	loop_timer_set_ms(s->timer, limit_ms);
-}
-
-/* Goes on from the loop as soon as it can. */
-static void
-session_kick(struct smtp_session *s)
-{
-	if (s->is_kicked)
-		return;
-	s->is_kicked = true;
-	s->timer_ms = clock_now_ms();
-	loop_timer_set_ms(s->timer, 0);
+	session_clock_set_limit_ms(&s->clock, session_get_limit_ms(s, wait));
 }
 
 static void
@@ -283,11 +257,11 @@ smtp_session_leave(struct smtp_session *s, bool from_loop)
 		return;
 	}
 	session_set_watch(s);
-	session_set_timer(s);
+	session_set_limit(s);
 	if (s->is_dead ||
 	    (session_wants_bytes(s) && ((s->in.len > 0 && !s->is_in_cut) || s->carry.len > 0 ||
 					   stream_has_pending(s->stream))))
-		session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 /* While the sink or the next hop works: is the client still there? Bytes stay in the socket.
@@ -295,14 +269,13 @@ smtp_session_leave(struct smtp_session *s, bool from_loop)
 static void
 session_peek(struct smtp_session *s)
 {
-	uint8_t byte;
-	ssize_t n = recv(stream_get_fd(s->stream), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	enum intake_peer_word word = intake_peer_peek(stream_get_fd(s->stream));
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (word == INTAKE_PEER_SILENT)
 		return;
-	if (n > 0 || s->state != SMTP_STATE_SINK)
+	if (word == INTAKE_PEER_SPOKE || s->state != SMTP_STATE_SINK)
 		s->peer_spoke = true;
-	if (n <= 0 && (s->hop == NULL || !next_hop_mail_is_sent(s->hop)))
+	if (word != INTAKE_PEER_SPOKE && (s->hop == NULL || !next_hop_mail_is_sent(s->hop)))
 		smtp_session_fail(s, "connection closed while the mail was looked at");
 }
 
@@ -370,22 +343,21 @@ static void
 session_on_timer(void *ctx)
 {
 	struct smtp_session *s = ctx;
-	int64_t now = clock_now_ms();
 
 	smtp_session_enter(s);
-	s->timer_ms = 0;
-	if (s->is_kicked) {
-		s->is_kicked = false;
+	switch (session_clock_take(&s->clock)) {
+	case SESSION_CLOCK_KICKED:
 		s->has_moved = true;
 		if (!s->is_dead)
 			smtp_receive_pending(s);
 		if (!s->is_dead && stream_has_pending(s->stream) && session_wants_bytes(s))
 			smtp_receive(s);
-	} else if (s->deadline_ms != 0 && now >= s->deadline_ms) {
+		break;
+	case SESSION_CLOCK_EXPIRED:
 		session_expire(s);
-	} else if (s->deadline_ms != 0) {
-		s->timer_ms = s->deadline_ms;
-		loop_timer_set_ms(s->timer, (unsigned)(s->deadline_ms - now));
+		break;
+	case SESSION_CLOCK_EARLY:
+		break;
 	}
 	smtp_session_leave(s, true);
 }
@@ -410,7 +382,7 @@ session_resume(struct intake_session *base)
 	s->is_paused = false;
 	smtp_session_leave(s, false);
 	if (s->busy == 0)
-		session_kick(s);
+		session_clock_kick(&s->clock);
 }
 
 static void
@@ -448,36 +420,6 @@ smtp_session_greet(struct smtp_session *s)
 	s->state = SMTP_STATE_CONNECTED;
 	smtp_session_say(
 	    s, "220 %s %s Cordon", s->base.env->hostname, s->is_lmtp ? "LMTP" : "ESMTP");
-}
-
-/* The peer's address as text; "" for a unix socket. */
-static void
-peer_get_address(int fd, char *ret_text, size_t size, uint16_t *ret_port)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage room;
-	} a;
-	socklen_t len = sizeof(a);
-	const char *text;
-
-	ret_text[0] = '\0';
-	*ret_port = 0;
-	memset(&a, 0, sizeof(a));
-	if (getpeername(fd, &a.any, &len) < 0)
-		return;
-	if (a.any.sa_family == AF_INET) {
-		(void)inet_ntop(AF_INET, &a.in.sin_addr, ret_text, (socklen_t)size);
-		*ret_port = ntohs(a.in.sin_port);
-	} else if (a.any.sa_family == AF_INET6) {
-		(void)inet_ntop(AF_INET6, &a.in6.sin6_addr, ret_text, (socklen_t)size);
-		*ret_port = ntohs(a.in6.sin6_port);
-		text = ret_text;
-		if (strncmp(text, "::ffff:", 7) == 0 && strchr(text, '.') != NULL)
-			memmove(ret_text, text + 7, strlen(text + 7) + 1);
-	}
 }
 
 bool
@@ -520,30 +462,26 @@ session_start(struct intake_env *env, int *fd, const struct intake_place *place,
 		refuse(fd, "421 4.3.0 No memory, try again later\r\n");
 		return NULL;
 	}
+	intake_session_init(&s->base, &session_ops, env, place->listener);
 	if (place->peer_address != NULL) {
 		snprintf(s->peer, sizeof(s->peer), "%s", place->peer_address);
 		s->base.client.port = place->peer_port;
 	} else {
-		peer_get_address(*fd, s->peer, sizeof(s->peer), &s->base.client.port);
+		(void)intake_client_set_peer(&s->base.client, *fd);
+		memcpy(s->peer, s->base.client.address, sizeof(s->peer));
 	}
+	snprintf(s->base.client.address, sizeof(s->base.client.address), "%s", s->peer);
 	s->is_trusted = smtp_session_trusts(place->options, s->peer);
 	if (!s->is_trusted) {
 		s->is_counted =
 		    smtp_client_count_enter(s->peer, place->options->client_connections);
 		if (!s->is_counted) {
 			refuse(fd, "421 4.7.0 Too many connections from your address\r\n");
+			intake_session_done(&s->base);
 			free(s);
 			return NULL;
 		}
 	}
-	s->base.ops = &session_ops;
-	s->base.env = env;
-	snprintf(s->base.client.address, sizeof(s->base.client.address), "%s", s->peer);
-	intake_client_set(&s->base.client.name, SLICE_NONE);
-	intake_client_set(&s->base.client.helo, SLICE_NONE);
-	intake_client_set(&s->base.client.user, SLICE_NONE);
-	intake_client_set(&s->base.client.tls, SLICE_NONE);
-	intake_client_set(&s->base.client.listener, slice_of_str(place->listener));
 	s->config = config_ref(place->config);
 	s->options = place->options;
 	s->place = next_hop_place_get(env->loop, place->config, place->options);
@@ -554,7 +492,7 @@ session_start(struct intake_env *env, int *fd, const struct intake_place *place,
 	buf_init(&s->waiting, WAITING_MAX_BYTES);
 	s->watch = loop_watch_new(env->loop, *fd, LOOP_READ, session_on_io, s);
 	s->stream = stream_new(fd);
-	s->timer = loop_timer_new(env->loop, session_on_timer, s);
+	session_clock_init(&s->clock, env->loop, session_on_timer, s);
 	s->has_moved = true;
 	if (s->options->proxy_protocol)
 		s->state = SMTP_STATE_PROXY;

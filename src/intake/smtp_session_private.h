@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "intake/intake.h"
 #include "intake/next_hop.h"
+#include "intake/session_clock.h"
 #include "intake/smtp_dot.h"
 #include "intake/smtp_xforward.h"
 
@@ -48,11 +49,11 @@ struct smtp_session {
 	struct config *config;      /* owns options; our reference */
 	const struct config_listener *options;
 	struct next_hop_place *place;
-	struct next_hop *hop; /* NULL: none in use */
+	struct next_hop *hop;              /* NULL: none in use */
 	struct next_hop_question question; /* while is_hello_waiting */
 	struct stream *stream;
 	struct loop_watch *watch;
-	struct loop_timer *timer;
+	struct session_clock clock;
 	struct tls_context *tls; /* for STARTTLS; NULL: not offered */
 	struct buf in;           /* bytes that could not be used yet */
 	struct buf out;          /* replies not yet written */
@@ -64,9 +65,9 @@ struct smtp_session {
 	const struct slice
 	    *pieces; /* of the mail that is sent on; the sink's, until mail_close() */
 	size_t piece_count;
-	uint64_t chunk_left; /* bytes of the chunk that are still to come */
-	int64_t deadline_ms, timer_ms, mail_due_ms; /* 0: none */
-	enum smtp_state state, chunk_back;          /* where an ignored chunk leads back to */
+	uint64_t chunk_left;               /* bytes of the chunk that are still to come */
+	int64_t mail_due_ms;               /* 0: none */
+	enum smtp_state state, chunk_back; /* where an ignored chunk leads back to */
 	enum smtp_wait wait;
 	unsigned recipients;         /* that the next hop took */
 	unsigned recipients_waiting; /* sent on and not answered */
@@ -92,9 +93,8 @@ struct smtp_session {
 	bool is_closing_421; /* the next hop ended its service: so do we */
 	bool has_moved;
 	bool peer_spoke; /* while the sink works: bytes wait in the socket */
-	bool is_in_cut; /* what lies in `in` begins a line or header: only more bytes help */
+	bool is_in_cut;  /* what lies in `in` begins a line or header: only more bytes help */
 	bool is_draining;
-	bool is_kicked;    /* the timer is set to run what is pending, now */
 	bool is_delivered; /* the answer that is being written is the mail's */
 	bool is_dead;      /* ends when the calls on the stack have returned */
 };

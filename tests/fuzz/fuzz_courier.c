@@ -7,21 +7,11 @@
  *   bit 5 the bytes are a control file, behind a list of ours */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/log.h"
-#include "base/loop.h"
-#include "base/macros.h"
+#include "fuzz_session.h"
 #include "intake/courier_control.h"
 #include "intake/courier_session.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static struct intake_session *session;
-static unsigned begun, closed;
 static uint8_t how;
 static uint8_t room[65536];
 static bool is_open;
@@ -30,11 +20,11 @@ static void *
 fuzz_begin(
     void *ctx UNUSED, struct intake_session *s, struct slice sender, struct slice args UNUSED)
 {
-	ASSERT(s == session && !is_open);
+	ASSERT(s == fuzz.session && !is_open);
 	ASSERT(slice_find_byte(sender, '\n', 0) == SIZE_MAX);
 	if ((how & 4) != 0)
 		return NULL;
-	begun++;
+	fuzz.begun++;
 	is_open = true;
 	return room;
 }
@@ -63,7 +53,7 @@ static void
 fuzz_end(void *mail UNUSED)
 {
 	ASSERT(is_open);
-	session->ops->finish(session, &(struct intake_reply){ .action = INTAKE_ACCEPT });
+	fuzz.session->ops->finish(fuzz.session, &(struct intake_reply){ .action = INTAKE_ACCEPT });
 }
 
 static void
@@ -71,14 +61,7 @@ fuzz_close(void *mail UNUSED, bool delivered UNUSED)
 {
 	ASSERT(is_open);
 	is_open = false;
-	closed++;
-}
-
-static void
-fuzz_session_closed(void *ctx UNUSED, struct intake_session *s)
-{
-	ASSERT(s == session && !is_open);
-	session = NULL;
+	fuzz.closed++;
 }
 
 static const struct intake_sink fuzz_sink = {
@@ -92,15 +75,7 @@ static const struct intake_sink fuzz_sink = {
 	.session_closed = fuzz_session_closed,
 };
 
-static struct loop *loop;
-static struct loop_timer *timer;
-static struct intake_env env;
 static char control_path[64], data_path[64];
-
-static void
-nothing(void *ctx UNUSED)
-{
-}
 
 static void
 paths_remove(void)
@@ -110,12 +85,10 @@ paths_remove(void)
 }
 
 static void
-run(void)
+run(int fd UNUSED)
 {
-	for (unsigned i = 0; i < 4 && session != NULL; i++) {
-		loop_timer_set_ms(timer, 0);
-		loop_run_once(loop);
-	}
+	for (unsigned i = 0; i < 4 && fuzz.session != NULL; i++)
+		fuzz_turn();
 }
 
 static void
@@ -123,10 +96,6 @@ setup(void)
 {
 	int fd;
 
-	loop = loop_new();
-	timer = loop_timer_new(loop, nothing, NULL);
-	log_set_level(LOG_LEVEL_ERROR);
-	env = (struct intake_env){ .loop = loop, .sink = &fuzz_sink };
 	snprintf(control_path, sizeof(control_path), "/tmp/cordon-fuzz-ctl-XXXXXX");
 	snprintf(data_path, sizeof(data_path), "/tmp/cordon-fuzz-dat-XXXXXX");
 	fd = mkstemp(control_path);
@@ -141,18 +110,9 @@ setup(void)
 static void
 feed(int fd, const uint8_t *data, size_t len)
 {
-	static const size_t pieces[] = { SIZE_MAX, 1, 13, 4096 };
-	size_t step = len > 4096 ? MAX_OF(pieces[how & 3], (size_t)4096) : pieces[how & 3];
-	unsigned stuck = 0;
-
-	while (len > 0 && stuck < 50 && session != NULL) {
-		ssize_t n = send(fd, data, MIN_OF(step, len), MSG_NOSIGNAL);
-
-		stuck = n > 0 ? 0 : stuck + 1;
-		data += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-		run();
-	}
+	fuzz_feed_input(
+	    &(struct fuzz_feed){ .how = how, .slow = 4096, .patience = 50, .run = run }, fd,
+	    data, len);
 }
 
 /* A list of ours, with the fuzzer's control file. */
@@ -172,33 +132,27 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint8_t reply[1024];
-	int fds[2];
 	ssize_t n;
+	int fd;
 
 	if (len < 1)
 		return 0;
-	if (loop == NULL)
+	if (fuzz_init(&fuzz_sink))
 		setup();
 	how = data[0];
-	begun = closed = 0;
-	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-	session =
-	    courier_session_start(&env, &fds[1], &(struct intake_place){ .listener = "fuzz" });
-	ASSERT(session != NULL && fds[1] == -1);
+	fd = fuzz_start(courier_session_start, &(struct intake_place){ .listener = "fuzz" }, 0);
 	if ((how & 8) != 0)
-		session->ops->drain(session);
+		fuzz.session->ops->drain(fuzz.session);
 	if ((how & 0x20) != 0)
-		feed_control(fds[0], data + 1, len - 1);
+		feed_control(fd, data + 1, len - 1);
 	else
-		feed(fds[0], data + 1, len - 1);
-	run();
-	n = recv(fds[0], reply, sizeof(reply), MSG_DONTWAIT);
+		feed(fd, data + 1, len - 1);
+	run(fd);
+	n = recv(fd, reply, sizeof(reply), MSG_DONTWAIT);
 	ASSERT(n <= 0 || (memchr(reply, '\n', (size_t)n) == reply + n - 1 && n > 4));
-	if (session != NULL && (how & 0x10) != 0)
-		session->ops->close(session);
-	fd_close(&fds[0]);
-	for (unsigned i = 0; i < 100 && session != NULL; i++)
-		run();
-	ASSERT(session == NULL && begun == closed);
+	if ((how & 0x10) != 0)
+		fuzz_close_session();
+	fuzz_hang_up(&fd, run);
+	ASSERT(fuzz.session == NULL && fuzz.begun == fuzz.closed);
 	return 0;
 }

@@ -9,63 +9,47 @@
  *   byte 1  bits 0-2 action, bit 3 edits, bit 4 end by close(), bit 5 drain in the middle,
  *           bit 6 close() from inside a call, bit 7 stop reading replies
  *   byte 2  at which call bit 6 happens */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/log.h"
-#include "base/loop.h"
-#include "base/macros.h"
+#include "fuzz_session.h"
 #include "intake/milter_session.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 enum part { PART_ENVELOPE, PART_HEADER, PART_BODY, PART_END };
 
 struct fuzz_mail {
 	enum part part;
-	uint8_t *room;
-	size_t room_len;
+	struct fuzz_room room;
 	bool is_dropping;
 };
 
 static struct {
-	struct intake_session *session;
 	struct fuzz_mail *mail;
 	struct intake_reply reply;
 	uint8_t how, how2;
-	unsigned begun, closed, calls_left;
-	bool paused_once, owes_finish, reading_stopped;
+	bool paused_once, owes_finish;
 } f;
 
 static const struct intake_header_edit edits[] = { { "X-Virus-Scanned", NULL, 2 },
 	{ "X-Virus-Scanned", NULL, 1 }, { "X-Virus-Scanned", "yes\r\n\tand more", 0 },
 	{ "", "x", 0 } };
 
-/* Every call of the sink passes here. */
 static void
 called(void *mail)
 {
-	ASSERT(f.session != NULL);
 	ASSERT(mail == NULL || mail == f.mail);
-	if ((f.how2 & 0x40) != 0 && f.calls_left > 0 && --f.calls_left == 0)
-		f.session->ops->close(f.session);
+	fuzz_called();
 }
 
 static void *
 fuzz_begin(void *ctx UNUSED, struct intake_session *s, struct slice sender, struct slice args)
 {
-	ASSERT(s == f.session && f.mail == NULL);
+	ASSERT(s == fuzz.session && f.mail == NULL);
 	ASSERT(sender.len + args.len < 1024 * 1024);
-	if ((f.how & 8) != 0 && f.begun % 2 == 0) {
-		f.begun++;
-		f.closed++;
+	if ((f.how & 8) != 0 && fuzz.begun % 2 == 0) {
+		fuzz.begun++;
+		fuzz.closed++;
 		called(NULL);
 		return NULL;
 	}
-	f.begun++;
+	fuzz.begun++;
 	f.mail = calloc(1, sizeof(*f.mail));
 	ASSERT(f.mail != NULL);
 	called(f.mail);
@@ -116,14 +100,12 @@ fuzz_reserve(void *mail, size_t want, size_t *ret_room)
 
 	called(mail);
 	ASSERT(m->part == PART_BODY && want > 0 && !m->is_dropping);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	fuzz_room_free(&m->room);
 	if ((f.how & 0x10) != 0 && !f.paused_once) {
 		f.paused_once = true;
 		*ret_room = 0;
 		if ((f.how & 0x20) != 0)
-			f.session->ops->resume(f.session);
+			fuzz.session->ops->resume(fuzz.session);
 		return NULL;
 	}
 	if ((f.how & 0x40) != 0) {
@@ -131,11 +113,8 @@ fuzz_reserve(void *mail, size_t want, size_t *ret_room)
 		*ret_room = SIZE_MAX;
 		return NULL;
 	}
-	m->room_len = (f.how & 0x80) != 0 ? MIN_OF(want, (size_t)100) : want;
-	m->room = malloc(m->room_len);
-	ASSERT(m->room != NULL);
-	*ret_room = m->room_len;
-	return m->room;
+	return fuzz_room_make(
+	    &m->room, (f.how & 0x80) != 0 ? MIN_OF(want, (size_t)100) : want, ret_room);
 }
 
 static void
@@ -144,10 +123,8 @@ fuzz_commit(void *mail, size_t n)
 	struct fuzz_mail *m = mail;
 
 	called(mail);
-	ASSERT(n > 0 && n <= m->room_len);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	fuzz_room_check(&m->room, n);
+	fuzz_room_free(&m->room);
 }
 
 static void
@@ -159,7 +136,7 @@ fuzz_end(void *mail)
 	if ((f.how & 4) != 0)
 		f.owes_finish = true;
 	else
-		f.session->ops->finish(f.session, &f.reply);
+		fuzz.session->ops->finish(fuzz.session, &f.reply);
 }
 
 static void
@@ -169,19 +146,12 @@ fuzz_close(void *mail, bool delivered)
 
 	ASSERT(m == f.mail);
 	ASSERT(!delivered || m->part == PART_END);
-	free(m->room);
+	fuzz_room_free(&m->room);
 	free(m);
 	f.mail = NULL;
 	f.owes_finish = false;
-	f.closed++;
+	fuzz.closed++;
 	called(NULL);
-}
-
-static void
-fuzz_session_closed(void *ctx UNUSED, struct intake_session *s)
-{
-	ASSERT(s == f.session && f.mail == NULL);
-	f.session = NULL;
 }
 
 static const struct intake_sink fuzz_sink = {
@@ -196,15 +166,6 @@ static const struct intake_sink fuzz_sink = {
 	.mail_close = fuzz_close,
 	.session_closed = fuzz_session_closed,
 };
-
-static struct loop *loop;
-static struct loop_timer *timer;
-static struct intake_env env;
-
-static void
-nothing(void *ctx UNUSED)
-{
-}
 
 /* Reads replies and checks that they are packets; keeps a part of one for the next time. */
 static void
@@ -240,83 +201,52 @@ check_replies(int fd)
 static void
 run(int fd)
 {
-	for (unsigned i = 0; i < 3 && f.session != NULL; i++) {
-		loop_timer_set_ms(timer, 0);
-		loop_run_once(loop);
+	for (unsigned i = 0; i < 3 && fuzz.session != NULL; i++) {
+		fuzz_turn();
 		if ((f.how2 & 0x80) == 0)
 			check_replies(fd);
-		if (f.session == NULL)
+		if (fuzz.session == NULL)
 			break;
 		if (f.owes_finish) {
 			f.owes_finish = false;
-			f.session->ops->finish(f.session, &f.reply);
+			fuzz.session->ops->finish(fuzz.session, &f.reply);
 		}
 		if (f.paused_once)
-			f.session->ops->resume(f.session);
-	}
-}
-
-static void
-feed_input(int fd, const uint8_t *data, size_t len)
-{
-	static const size_t pieces[] = { SIZE_MAX, 1, 13, 4096 };
-	size_t step = pieces[f.how & 3], half = len / 2;
-	unsigned stuck = 0;
-
-	if (len > 4096 && step < 4096) /* else it takes too long */
-		step = 4096;
-	while (len > 0 && stuck < 50 && f.session != NULL) {
-		ssize_t n = send(fd, data, MIN_OF(step, len), MSG_NOSIGNAL);
-
-		stuck = n > 0 ? 0 : stuck + 1;
-		data += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-		if ((f.how2 & 0x20) != 0 && len <= half)
-			f.session->ops->drain(f.session);
-		run(fd);
+			fuzz.session->ops->resume(fuzz.session);
 	}
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	int fds[2];
+	int fd;
 
 	if (len < 3)
 		return 0;
-	if (loop == NULL) {
-		loop = loop_new();
-		timer = loop_timer_new(loop, nothing, NULL);
-		log_set_level(LOG_LEVEL_ERROR);
-		env = (struct intake_env){ .loop = loop, .sink = &fuzz_sink };
-	}
+	(void)fuzz_init(&fuzz_sink);
 	memset(&f, 0, sizeof(f));
 	f.how = data[0];
 	f.how2 = data[1];
-	f.calls_left = data[2];
 	f.reply = (struct intake_reply){ .action = (enum intake_action)((data[1] & 7) % 5),
 		.code = 550,
 		.enhanced = "5.7.1",
 		.text = "100% no\r\n",
 		.edits = edits,
 		.edit_count = (data[1] & 8) != 0 ? ARRAY_LEN(edits) : 0 };
-	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-	f.session = milter_session_start(
-	    &env, &fds[1], &(struct intake_place){ .listener = "fuzz" });
-	ASSERT(f.session != NULL && fds[1] == -1);
+	fd = fuzz_start(milter_session_start, &(struct intake_place){ .listener = "fuzz" },
+	    (f.how2 & 0x40) != 0 ? data[2] : 0);
 	check_replies(-1);
-	feed_input(fds[0], data + 3, len - 3);
-	run(fds[0]);
-	if (f.session != NULL && (f.how2 & 0x10) != 0) {
-		f.session->ops->close(f.session);
-		ASSERT(f.session == NULL);
-	}
-	fd_close(&fds[0]);
-	for (unsigned i = 0; i < 100 && f.session != NULL; i++)
-		run(-1);
-	if (f.session != NULL) /* it may wait for a resume() that it had */
-		f.session->ops->close(f.session);
-	ASSERT(f.session == NULL && f.mail == NULL);
-	ASSERT(f.begun == f.closed);
+	fuzz_feed_input(&(struct fuzz_feed){ .how = f.how,
+			    .drains = (f.how2 & 0x20) != 0,
+			    .slow = 4096,
+			    .patience = 50,
+			    .run = run },
+	    fd, data + 3, len - 3);
+	run(fd);
+	if ((f.how2 & 0x10) != 0)
+		fuzz_close_session();
+	fuzz_hang_up(&fd, run);
+	fuzz_close_session(); /* it may wait for a resume() that it had */
+	ASSERT(f.mail == NULL && fuzz.begun == fuzz.closed);
 	return 0;
 }

@@ -10,35 +10,24 @@
  * rooms byte 1  bits 0-2 action, bit 3 edits, bit 4 end by close(), bit 5 drain in the middle,
  *           bit 6 close() from inside a call, bit 7 the relay loses its daemon in the middle
  *   byte 2  at which call bit 6 happens */
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/log.h"
-#include "base/loop.h"
-#include "base/macros.h"
+#include "fuzz_session.h"
 #include "intake/opensmtpd_line.h"
 #include "intake/opensmtpd_relay.h"
 #include "intake/opensmtpd_session.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 struct fuzz_mail {
 	struct fuzz_mail *next;
 	struct intake_session *session;
 	struct buf body;
 	struct slice pieces[2];
-	uint8_t *room;
-	size_t room_len;
+	struct fuzz_room room;
 	bool is_ended, is_finished, is_dropping;
 };
 
 static struct {
-	struct intake_session *session;
 	struct fuzz_mail *mails;
 	uint8_t how, how2;
-	unsigned begun, closed, accepted, proceeded, calls_left, reserves;
+	unsigned accepted, proceeded, reserves;
 	struct buf lines; /* what the session wrote */
 } f;
 
@@ -47,12 +36,10 @@ called(void *mail)
 {
 	bool is_open = mail == NULL;
 
-	ASSERT(f.session != NULL);
 	for (struct fuzz_mail *m = f.mails; m != NULL; m = m->next)
 		is_open |= m == mail;
 	ASSERT(is_open);
-	if ((f.how2 & 0x40) != 0 && f.calls_left > 0 && --f.calls_left == 0)
-		f.session->ops->close(f.session);
+	fuzz_called();
 }
 
 static void *
@@ -61,15 +48,15 @@ fuzz_begin(
 {
 	struct fuzz_mail *m;
 
-	ASSERT(s != f.session && strcmp(s->client.listener, "fuzz") == 0);
+	ASSERT(s != fuzz.session && strcmp(s->client.listener, "fuzz") == 0);
 	ASSERT(slice_find_byte(sender, '\n', 0) == SIZE_MAX);
 	for (m = f.mails; m != NULL; m = m->next)
 		ASSERT(m->session != s);
-	if ((f.how & 8) != 0 && f.begun++ % 2 == 0) {
-		f.closed++;
+	if ((f.how & 8) != 0 && fuzz.begun++ % 2 == 0) {
+		fuzz.closed++;
 		return NULL;
 	}
-	f.begun += (f.how & 8) == 0;
+	fuzz.begun += (f.how & 8) == 0;
 	m = calloc(1, sizeof(*m));
 	ASSERT(m != NULL);
 	m->session = s;
@@ -102,9 +89,8 @@ fuzz_reserve(void *mail, size_t want, size_t *ret_room)
 
 	called(mail);
 	ASSERT(want > 0 && !m->is_ended && !m->is_dropping);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = *ret_room = 0;
+	fuzz_room_free(&m->room);
+	*ret_room = 0;
 	if ((f.how & 0x10) != 0 && ++f.reserves % 3 == 0) {
 		if ((f.how & 0x20) != 0)
 			m->session->ops->resume(m->session);
@@ -115,11 +101,8 @@ fuzz_reserve(void *mail, size_t want, size_t *ret_room)
 		*ret_room = SIZE_MAX;
 		return NULL;
 	}
-	m->room_len = (f.how & 0x80) != 0 ? MIN_OF(want, (size_t)3) : want;
-	m->room = malloc(m->room_len);
-	ASSERT(m->room != NULL);
-	*ret_room = m->room_len;
-	return m->room;
+	return fuzz_room_make(
+	    &m->room, (f.how & 0x80) != 0 ? MIN_OF(want, (size_t)3) : want, ret_room);
 }
 
 static void
@@ -128,11 +111,9 @@ fuzz_commit(void *mail, size_t n)
 	struct fuzz_mail *m = mail;
 
 	called(mail);
-	ASSERT(n > 0 && n <= m->room_len);
-	ASSERT(buf_append(&m->body, m->room, n) == 0);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	fuzz_room_check(&m->room, n);
+	ASSERT(buf_append(&m->body, m->room.bytes, n) == 0);
+	fuzz_room_free(&m->room);
 }
 
 static void
@@ -182,17 +163,10 @@ fuzz_close(void *mail, bool delivered)
 	ASSERT(!delivered || m->is_finished);
 	*at = m->next;
 	buf_done(&m->body);
-	free(m->room);
+	fuzz_room_free(&m->room);
 	free(m);
-	f.closed++;
+	fuzz.closed++;
 	called(NULL);
-}
-
-static void
-fuzz_session_closed(void *ctx UNUSED, struct intake_session *s)
-{
-	ASSERT(s == f.session && f.mails == NULL);
-	f.session = NULL;
 }
 
 static const struct intake_sink fuzz_sink = {
@@ -206,24 +180,14 @@ static const struct intake_sink fuzz_sink = {
 	.session_closed = fuzz_session_closed,
 };
 
-static struct loop *loop;
-static struct loop_timer *timer;
-static struct intake_env env;
-
-static void
-nothing(void *ctx UNUSED)
-{
-}
-
 static void
 run(int fd)
 {
-	for (unsigned i = 0; i < 3 && f.session != NULL; i++) {
+	for (unsigned i = 0; i < 3 && fuzz.session != NULL; i++) {
 		uint8_t bytes[65536];
 		ssize_t n;
 
-		loop_timer_set_ms(timer, 0);
-		loop_run_once(loop);
+		fuzz_turn();
 		while (fd >= 0 && (n = read(fd, bytes, sizeof(bytes))) > 0)
 			ASSERT(buf_append(&f.lines, bytes, (size_t)n) == 0);
 		for (struct fuzz_mail *m = f.mails; m != NULL; m = m->next) {
@@ -232,29 +196,8 @@ run(int fd)
 				break; /* the list may have changed */
 			}
 		}
-		if (f.session != NULL && (f.how & 0x10) != 0)
-			f.session->ops->resume(f.session);
-	}
-}
-
-static void
-feed_input(int fd, const uint8_t *data, size_t len)
-{
-	static const size_t pieces[] = { SIZE_MAX, 1, 13, 4096 };
-	size_t step = pieces[f.how & 3], half = len / 2;
-	unsigned stuck = 0;
-
-	if (len > 4096 && step < 4096) /* else it takes too long */
-		step = 4096;
-	while (len > 0 && stuck < 50 && f.session != NULL) {
-		ssize_t n = send(fd, data, MIN_OF(step, len), MSG_NOSIGNAL);
-
-		stuck = n > 0 ? 0 : stuck + 1;
-		data += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-		if ((f.how2 & 0x20) != 0 && len <= half)
-			f.session->ops->drain(f.session);
-		run(fd);
+		if (fuzz.session != NULL && (f.how & 0x10) != 0)
+			fuzz.session->ops->resume(fuzz.session);
 	}
 }
 
@@ -347,38 +290,30 @@ check_relay(struct slice input)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	int fds[2];
+	int fd;
 
 	if (len < 3)
 		return 0;
-	if (loop == NULL) {
-		loop = loop_new();
-		timer = loop_timer_new(loop, nothing, NULL);
-		log_set_level(LOG_LEVEL_ERROR);
-		env = (struct intake_env){ .loop = loop, .sink = &fuzz_sink };
-	}
+	(void)fuzz_init(&fuzz_sink);
 	memset(&f, 0, sizeof(f));
 	f.how = data[0];
 	f.how2 = data[1];
-	f.calls_left = data[2];
 	buf_init(&f.lines, 1 << 28);
-	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-	f.session = opensmtpd_session_start(
-	    &env, &fds[1], &(struct intake_place){ .listener = "fuzz" });
-	ASSERT(f.session != NULL && fds[1] == -1);
-	feed_input(fds[0], data + 3, len - 3);
-	run(fds[0]);
-	if (f.session != NULL && (f.how2 & 0x10) != 0) {
-		f.session->ops->close(f.session);
-		ASSERT(f.session == NULL);
-	}
+	fd = fuzz_start(opensmtpd_session_start, &(struct intake_place){ .listener = "fuzz" },
+	    (f.how2 & 0x40) != 0 ? data[2] : 0);
+	fuzz_feed_input(&(struct fuzz_feed){ .how = f.how,
+			    .drains = (f.how2 & 0x20) != 0,
+			    .slow = 4096,
+			    .patience = 50,
+			    .run = run },
+	    fd, data + 3, len - 3);
+	run(fd);
+	if ((f.how2 & 0x10) != 0)
+		fuzz_close_session();
 	check_lines();
-	fd_close(&fds[0]);
-	for (unsigned i = 0; i < 100 && f.session != NULL; i++)
-		run(-1);
-	if (f.session != NULL) /* it may wait for a resume() that it had */
-		f.session->ops->close(f.session);
-	ASSERT(f.session == NULL && f.mails == NULL && f.begun == f.closed);
+	fuzz_hang_up(&fd, run);
+	fuzz_close_session(); /* it may wait for a resume() that it had */
+	ASSERT(f.mails == NULL && fuzz.begun == fuzz.closed);
 	check_relay(slice_of(data + 3, len - 3));
 	buf_done(&f.lines);
 	return 0;

@@ -9,54 +9,45 @@
  *   byte 1  bits 0-2 action, bit 3 no pieces, bit 4 end by close(), bit 5 drain in the middle,
  *           bit 6 close() from inside a call, bit 7 PROXY protocol
  *   byte 2  at which call bit 6 happens; bit 7 the next hop offers XCLIENT */
-#include "base/log.h"
 #include "config/config.h"
 #include "fuzz_hop.h"
+#include "fuzz_session.h"
 #include "intake/next_hop.h"
 #include "intake/smtp_session.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 struct fuzz_mail {
 	bool is_over, has_recipient;
 	struct buf body;
 	struct slice piece;
-	uint8_t *room;
-	size_t room_len;
+	struct fuzz_room room;
 };
 
 static struct {
-	struct intake_session *session;
 	struct fuzz_mail *mail;
 	struct intake_reply reply;
 	uint8_t how, how2;
-	unsigned begun, closed, calls_left, accepts;
+	unsigned accepts;
 	bool paused_once, owes_finish;
 } f;
 
-static struct loop *loop;
-static struct loop_timer *timer;
-static struct intake_env env;
 static struct hop hop;
 static struct config *configs[8];
 
 static void
 called(void *mail)
 {
-	ASSERT(f.session != NULL);
 	ASSERT(mail == NULL || mail == f.mail);
-	if ((f.how2 & 0x40) != 0 && f.calls_left > 0 && --f.calls_left == 0)
-		f.session->ops->close(f.session);
+	fuzz_called();
 }
 
 static void *
 fuzz_begin(void *ctx UNUSED, struct intake_session *s, struct slice sender, struct slice args)
 {
-	ASSERT(s == f.session && f.mail == NULL);
+	ASSERT(s == fuzz.session && f.mail == NULL);
 	ASSERT(sender.len <= 1024 && args.len < 4096);
-	f.begun++;
-	if ((f.how & 8) != 0 && f.begun % 2 == 0) {
-		f.closed++;
+	fuzz.begun++;
+	if ((f.how & 8) != 0 && fuzz.begun % 2 == 0) {
+		fuzz.closed++;
 		return NULL;
 	}
 	f.mail = calloc(1, sizeof(*f.mail));
@@ -96,8 +87,7 @@ fuzz_reserve(void *mail, size_t want, size_t *ret_room)
 
 	called(mail);
 	ASSERT(!m->is_over && want > 0 && m->has_recipient);
-	free(m->room);
-	m->room = NULL;
+	fuzz_room_free(&m->room);
 	if ((f.how & 0x10) != 0 && !f.paused_once) {
 		f.paused_once = true;
 		*ret_room = 0;
@@ -107,11 +97,7 @@ fuzz_reserve(void *mail, size_t want, size_t *ret_room)
 		*ret_room = SIZE_MAX;
 		return NULL;
 	}
-	m->room_len = MIN_OF(want, (size_t)1000);
-	m->room = malloc(m->room_len);
-	ASSERT(m->room != NULL);
-	*ret_room = m->room_len;
-	return m->room;
+	return fuzz_room_make(&m->room, MIN_OF(want, (size_t)1000), ret_room);
 }
 
 static void
@@ -120,11 +106,9 @@ fuzz_commit(void *mail, size_t n)
 	struct fuzz_mail *m = mail;
 
 	called(mail);
-	ASSERT(n > 0 && n <= m->room_len);
-	(void)buf_append(&m->body, m->room, n);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	fuzz_room_check(&m->room, n);
+	(void)buf_append(&m->body, m->room.bytes, n);
+	fuzz_room_free(&m->room);
 }
 
 static void
@@ -135,7 +119,7 @@ finish(void)
 	f.reply.pieces = (f.how2 & 8) != 0 ? NULL : &f.mail->piece;
 	f.reply.piece_count = (f.how2 & 8) != 0 ? 0 : 1;
 	f.accepts += f.reply.action == INTAKE_ACCEPT;
-	f.session->ops->finish(f.session, &f.reply);
+	fuzz.session->ops->finish(fuzz.session, &f.reply);
 }
 
 static void
@@ -157,20 +141,13 @@ fuzz_close(void *mail, bool delivered)
 
 	ASSERT(m == f.mail);
 	ASSERT(!delivered || m->is_over);
-	free(m->room);
+	fuzz_room_free(&m->room);
 	buf_done(&m->body);
 	free(m);
 	f.mail = NULL;
 	f.owes_finish = false;
-	f.closed++;
+	fuzz.closed++;
 	called(NULL);
-}
-
-static void
-fuzz_session_closed(void *ctx UNUSED, struct intake_session *s)
-{
-	ASSERT(s == f.session && f.mail == NULL);
-	f.session = NULL;
 }
 
 static const struct intake_sink fuzz_sink = {
@@ -184,11 +161,6 @@ static const struct intake_sink fuzz_sink = {
 	.mail_close = fuzz_close,
 	.session_closed = fuzz_session_closed,
 };
-
-static void
-nothing(void *ctx UNUSED)
-{
-}
 
 /* Replies are lines of three digits, whatever the next hop said. */
 static void
@@ -221,46 +193,21 @@ check_replies(int fd)
 static void
 run(int fd)
 {
-	for (unsigned i = 0; i < 12 && f.session != NULL; i++) {
-		loop_timer_set_ms(timer, 0);
-		loop_run_once(loop);
+	for (unsigned i = 0; i < 12 && fuzz.session != NULL; i++) {
+		fuzz_turn();
 		check_replies(fd);
-		if (f.session != NULL && f.owes_finish)
+		if (fuzz.session != NULL && f.owes_finish)
 			finish();
-		if (f.session != NULL && f.paused_once)
-			f.session->ops->resume(f.session);
-	}
-}
-
-static void
-feed_input(int fd, const uint8_t *data, size_t len)
-{
-	static const size_t pieces[] = { SIZE_MAX, 1, 13, 4096 };
-	size_t step = pieces[f.how & 3], half = len / 2;
-	unsigned stuck = 0;
-
-	if (len > 1024 && step < 1024) /* else it takes too long */
-		step = 1024;
-	while (len > 0 && stuck < 20 && f.session != NULL) {
-		ssize_t n = send(fd, data, MIN_OF(step, len), MSG_NOSIGNAL);
-
-		stuck = n > 0 ? 0 : stuck + 1;
-		data += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-		if ((f.how2 & 0x20) != 0 && len <= half)
-			f.session->ops->drain(f.session);
-		run(fd);
+		if (fuzz.session != NULL && f.paused_once)
+			fuzz.session->ops->resume(fuzz.session);
 	}
 }
 
 static void
 set_up(void)
 {
-	loop = loop_new();
-	timer = loop_timer_new(loop, nothing, NULL);
-	log_set_level(LOG_LEVEL_ERROR);
-	env = (struct intake_env){ .loop = loop, .sink = &fuzz_sink, .hostname = "fuzz.example" };
-	hop_init(&hop, loop, "fuzz-smtp");
+	fuzz.env.hostname = "fuzz.example";
+	hop_init(&hop, fuzz.loop, "fuzz-smtp");
 	for (unsigned i = 0; i < ARRAY_LEN(configs); i++) {
 		CLEANUP(buf_done) struct buf text = { .max = 4096 }, messages = { .max = 4096 };
 
@@ -280,16 +227,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct config *c;
 	size_t script;
-	int fds[2];
+	int fd;
 
 	if (len < 4)
 		return 0;
-	if (loop == NULL)
+	if (fuzz_init(&fuzz_sink))
 		set_up();
 	memset(&f, 0, sizeof(f));
 	f.how = data[0];
 	f.how2 = data[1];
-	f.calls_left = data[2] & 0x7f;
 	script = MIN_OF((size_t)data[3], len - 4);
 	f.reply = (struct intake_reply){ .action = (enum intake_action)((data[1] & 7) % 5),
 		.code = 550,
@@ -301,28 +247,27 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	hop.is_lmtp = (f.how & 0x80) != 0;
 	hop.offers_xclient = (data[2] & 0x80) != 0;
 	c = configs[((f.how & 0x20) != 0) | ((f.how & 0x80) != 0) << 1 | ((f.how2 & 0x80) != 0) << 2];
-	ASSERT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-	f.session = ((f.how & 0x20) != 0 ? lmtp_session_start : smtp_session_start)(&env, &fds[1],
-	    &(struct intake_place){ .listener = "a", .config = c, .options = &c->listeners[0] });
-	ASSERT(f.session != NULL && fds[1] == -1);
+	fd = fuzz_start((f.how & 0x20) != 0 ? lmtp_session_start : smtp_session_start,
+	    &(struct intake_place){ .listener = "a", .config = c, .options = &c->listeners[0] },
+	    (f.how2 & 0x40) != 0 ? data[2] & 0x7f : 0);
 	check_replies(-1);
-	run(fds[0]);
-	if (f.session != NULL)
-		feed_input(fds[0], data + 4 + script, len - 4 - script);
-	if (f.session != NULL)
-		run(fds[0]);
-	if (f.session != NULL && (f.how2 & 0x10) != 0) {
-		f.session->ops->close(f.session);
-	} else {
-		(void)shutdown(fds[0], SHUT_RDWR);
-		for (unsigned i = 0; i < 10 && f.session != NULL; i++)
+	run(fd);
+	fuzz_feed_input(&(struct fuzz_feed){ .how = f.how,
+			    .drains = (f.how2 & 0x20) != 0,
+			    .slow = 1024,
+			    .patience = 20,
+			    .run = run },
+	    fd, data + 4 + script, len - 4 - script);
+	run(fd);
+	if ((f.how2 & 0x10) == 0) {
+		(void)shutdown(fd, SHUT_RDWR);
+		for (unsigned i = 0; i < 10 && fuzz.session != NULL; i++)
 			run(-1);
-		if (f.session != NULL)
-			f.session->ops->close(f.session);
 	}
-	ASSERT(f.session == NULL && f.mail == NULL && f.begun == f.closed);
+	fuzz_close_session();
+	ASSERT(f.mail == NULL && fuzz.begun == fuzz.closed);
 	ASSERT(hop.mails <= f.accepts);
 	next_hop_places_free();
-	close(fds[0]);
+	close(fd);
 	return 0;
 }

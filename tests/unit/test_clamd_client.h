@@ -4,30 +4,15 @@
 #ifndef CORDON_TEST_CLAMD_CLIENT_H
 #define CORDON_TEST_CLAMD_CLIENT_H
 
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "base/loop.h"
-#include "base/macros.h"
 #include "intake/clamd_session.h"
+#include "unit/test_session_wire.h"
 
 struct sink_mail {
 	struct sink_mail *next;
 	struct intake_session *session;
 	struct buf body;
 	char file[256];
-	uint8_t *room;
-	size_t room_len;
+	struct room room;
 	bool has_ended, is_answered;
 };
 
@@ -110,8 +95,7 @@ sink_mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 	struct sink_state *k = sink_of(m);
 
 	assert_true(want > 0 && !m->has_ended);
-	free(m->room);
-	m->room = NULL;
+	room_free(&m->room);
 	if (k->pause_at != 0 && m->body.len >= k->pause_at) {
 		k->pause_at = 0;
 		*ret_room = 0;
@@ -121,11 +105,7 @@ sink_mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 		*ret_room = SIZE_MAX;
 		return NULL;
 	}
-	m->room_len = k->room_max == 0 ? want : MIN_OF(want, k->room_max);
-	m->room = malloc(m->room_len);
-	assert_non_null(m->room);
-	*ret_room = m->room_len;
-	return m->room;
+	return room_make(&m->room, want, k->room_max, ret_room);
 }
 
 static inline void
@@ -134,10 +114,7 @@ sink_mail_body_commit(void *mail, size_t len)
 	struct sink_mail *m = mail;
 
 	sink_of(m);
-	assert_true(len > 0 && len <= m->room_len && m->room != NULL);
-	assert_int_equal(buf_append(&m->body, m->room, len), 0);
-	free(m->room);
-	m->room = NULL;
+	room_commit(&m->room, len, &m->body);
 }
 
 static inline void
@@ -186,7 +163,7 @@ sink_mail_close(void *mail, bool delivered)
 	assert_true(!delivered || m->is_answered);
 	k->closed++;
 	k->delivered += delivered;
-	free(m->room);
+	room_free(&m->room);
 	buf_done(&m->body);
 	free(m);
 }
@@ -234,18 +211,13 @@ sink_get_load(void *ctx UNUSED, struct intake_load *ret)
 }
 
 static inline void
-sink_nothing(void *ctx UNUSED)
-{
-}
-
-static inline void
 sink_init(struct sink_state *k)
 {
 	*k = (struct sink_state){ .loop = loop_new(),
 		.finish_at_once = true,
 		.verdict = INTAKE_CLEAN,
 		.action = INTAKE_ACCEPT };
-	k->timer = loop_timer_new(k->loop, sink_nothing, NULL);
+	k->timer = wire_timer_new(k->loop);
 	k->env = (struct intake_env){ .loop = k->loop,
 		.sink = &clamd_sink,
 		.ctx = k,
@@ -260,17 +232,9 @@ sink_init(struct sink_state *k)
 static inline void
 client_start(struct client *c, struct sink_state *k)
 {
-	int fds[2];
-
 	*c = (struct client){ .sink = k };
 	buf_init(&c->got, 1 << 24);
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-	c->fd = fds[0];
-	c->session = clamd_session_start(
-	    &k->env, &fds[1], &(struct intake_place){ .listener = "files" });
-	assert_non_null(c->session);
-	assert_int_equal(fds[1], -1);
+	c->session = wire_start(&k->env, clamd_session_start, "files", &c->fd);
 	for (size_t i = 0;; i++) {
 		assert_true(i < ARRAY_LEN(clients));
 		if (clients[i] == NULL) {
@@ -278,19 +242,6 @@ client_start(struct client *c, struct sink_state *k)
 			return;
 		}
 	}
-}
-
-static inline void
-client_read(struct client *c)
-{
-	uint8_t data[65536];
-	ssize_t n;
-
-	if (c->fd == -1)
-		return;
-	while ((n = read(c->fd, data, sizeof(data))) > 0)
-		assert_int_equal(buf_append(&c->got, data, (size_t)n), 0);
-	c->has_ended = n == 0;
 }
 
 /* Lets the loop handle what is ready until nothing new is heard. */
@@ -301,12 +252,12 @@ sink_run(struct sink_state *k)
 
 	for (unsigned quiet = 0; quiet < 6; quiet++) {
 		now = k->begun + k->closed + k->ended + k->sessions_closed;
-		loop_timer_set_ms(k->timer, 0); /* or loop_run_once() would wait */
-		loop_run_once(k->loop);
+		wire_turn(k->loop, k->timer);
 		for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 			if (clients[i] == NULL)
 				continue;
-			client_read(clients[i]);
+			(void)wire_read(
+			    clients[i]->fd, &clients[i]->got, &clients[i]->has_ended);
 			now += clients[i]->got.len;
 		}
 		for (struct sink_mail *m = k->mails; m != NULL; m = m->next)
@@ -365,18 +316,10 @@ sink_answer_all(struct sink_state *k)
 static inline void
 client_send(struct client *c, const void *data, size_t len, size_t step)
 {
-	const uint8_t *at = data;
+	struct wire_bytes left = { .at = data, .len = len };
 
-	for (unsigned idle = 0; len > 0 && idle < 1000;) {
-		ssize_t n = send(c->fd, at, step == 0 ? len : MIN_OF(step, len), MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EPIPE)
-			return; /* the session ended, which the test looks at */
-		at += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-		idle = n > 0 ? 0 : idle + 1;
+	while (wire_send_step(c->fd, &left, step))
 		sink_run(c->sink);
-	}
 }
 #define SEND(c, literal) client_send(c, literal, sizeof(literal) - 1, 0)
 

@@ -2,6 +2,7 @@
  * that go away at every point. */
 #include "unit/test_clamd_client.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/log.h"

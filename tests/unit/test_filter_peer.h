@@ -5,11 +5,7 @@
 #ifndef CORDON_TEST_FILTER_PEER_H
 #define CORDON_TEST_FILTER_PEER_H
 
-#include <sys/socket.h>
-
-#include "base/loop.h"
-#include "intake/intake.h"
-#include "unit/test_common.h"
+#include "unit/test_session_wire.h"
 
 #define FILTER_MAILS_MAX 64
 
@@ -20,8 +16,7 @@ struct filter_mail {
 	struct buf body;
 	struct buf added; /* the header of `header`, and */
 	struct slice pieces[3];
-	uint8_t *room;
-	size_t room_len;
+	struct room room;
 	bool is_ended, is_closed, is_delivered;
 };
 
@@ -101,9 +96,7 @@ filter_mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 	struct filter_peer *p = m->peer;
 
 	assert_true(want > 0 && !m->is_ended);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	room_free(&m->room);
 	*ret_room = 0;
 	if (p->pause_every != 0 && ++p->reserves % p->pause_every == 0) {
 		p->paused++;
@@ -113,11 +106,7 @@ filter_mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 		*ret_room = SIZE_MAX;
 		return NULL;
 	}
-	m->room_len = p->room_max == 0 ? want : MIN_OF(want, p->room_max);
-	m->room = malloc(m->room_len);
-	assert_non_null(m->room);
-	*ret_room = m->room_len;
-	return m->room;
+	return room_make(&m->room, want, p->room_max, ret_room);
 }
 
 static inline void
@@ -125,11 +114,7 @@ filter_mail_body_commit(void *mail, size_t len)
 {
 	struct filter_mail *m = filter_open(mail);
 
-	assert_true(len > 0 && len <= m->room_len);
-	assert_int_equal(buf_append(&m->body, m->room, len), 0);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	room_commit(&m->room, len, &m->body);
 }
 
 /* The answer of p->reply, or a refusal when the mail has "virus" in it. */
@@ -175,8 +160,7 @@ filter_mail_close(void *mail, bool delivered)
 	struct filter_mail *m = filter_open(mail);
 
 	assert_true(m->is_ended || !delivered);
-	free(m->room);
-	m->room = NULL;
+	room_free(&m->room);
 	m->is_closed = true;
 	m->is_delivered = delivered;
 	if (m->body.len > 0) /* its pieces must not be used any more */
@@ -204,29 +188,17 @@ static const struct intake_sink filter_sink = {
 };
 
 static inline void
-filter_nothing(void *ctx UNUSED)
-{
-}
-
-static inline void
 filter_connect(struct filter_peer *p, intake_start_fn start)
 {
-	int fds[2];
-
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	fd_close(&p->fd);
-	p->fd = fds[0];
-	p->session = start(&p->env, &fds[1], &(struct intake_place){ .listener = "in" });
-	assert_non_null(p->session);
-	assert_int_equal(fds[1], -1);
+	p->session = wire_start(&p->env, start, "in", &p->fd);
 }
 
 static inline void
 filter_init(struct filter_peer *p, intake_start_fn start)
 {
 	*p = (struct filter_peer){ .loop = loop_new(), .fd = -1 };
-	p->timer = loop_timer_new(p->loop, filter_nothing, NULL);
+	p->timer = wire_timer_new(p->loop);
 	p->env = (struct intake_env){ .loop = p->loop,
 		.sink = &filter_sink,
 		.ctx = p,
@@ -244,21 +216,14 @@ static inline void
 filter_run(struct filter_peer *p)
 {
 	for (unsigned quiet = 0; quiet < 4; quiet++) {
-		uint8_t data[65536];
-		ssize_t n;
-
-		loop_timer_set_ms(p->timer, 0); /* or loop_run_once() would wait */
-		loop_run_once(p->loop);
+		wire_turn(p->loop, p->timer);
 		if (p->paused > 0 && p->session != NULL) {
 			p->paused = 0;
 			p->session->ops->resume(p->session);
 			quiet = 0;
 		}
-		while (
-		    !p->is_deaf && p->fd != -1 && (n = read(p->fd, data, sizeof(data))) > 0) {
-			assert_int_equal(buf_append(&p->got, data, (size_t)n), 0);
+		if (!p->is_deaf && wire_read(p->fd, &p->got, NULL))
 			quiet = 0;
-		}
 	}
 }
 
@@ -275,22 +240,10 @@ filter_run_ms(struct filter_peer *p, unsigned ms)
 static inline void
 filter_send_bytes(struct filter_peer *p, const void *data, size_t len, size_t step)
 {
-	const uint8_t *at = data;
+	struct wire_bytes left = { .at = data, .len = len };
 
-	for (unsigned idle = 0; len > 0 && idle < 1000;) {
-		ssize_t n = send(p->fd, at, step == 0 ? len : MIN_OF(step, len), MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EPIPE)
-			return; /* the session ended, which the test looks at */
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-			idle = 0;
-		} else {
-			idle++;
-		}
+	while (wire_send_step(p->fd, &left, step))
 		filter_run(p);
-	}
 }
 
 static inline void

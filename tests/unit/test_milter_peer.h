@@ -4,27 +4,12 @@
 #ifndef CORDON_TEST_MILTER_PEER_H
 #define CORDON_TEST_MILTER_PEER_H
 
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "base/loop.h"
-#include "base/macros.h"
 #include "intake/milter_session.h"
+#include "unit/test_session_wire.h"
 
 struct peer_mail {
 	struct peer *peer;
-	uint8_t *room; /* what reserve gave */
-	size_t room_len;
+	struct room room; /* what reserve gave */
 };
 
 struct peer {
@@ -126,9 +111,7 @@ peer_mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 
 	assert_true(want > 0);
 	p->reserves++;
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	room_free(&m->room);
 	if (p->pause_at != 0 && p->body.len >= p->pause_at) {
 		p->pause_at = 0;
 		*ret_room = 0;
@@ -142,11 +125,7 @@ peer_mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 		*ret_room = SIZE_MAX;
 		return NULL;
 	}
-	m->room_len = p->room_max == 0 ? want : MIN_OF(want, p->room_max);
-	m->room = malloc(m->room_len);
-	assert_non_null(m->room);
-	*ret_room = m->room_len;
-	return m->room;
+	return room_make(&m->room, want, p->room_max, ret_room);
 }
 
 static inline void
@@ -155,11 +134,7 @@ peer_mail_body_commit(void *mail, size_t len)
 	struct peer *p = peer_of(mail);
 	struct peer_mail *m = mail;
 
-	assert_true(len > 0 && len <= m->room_len);
-	assert_int_equal(buf_append(&p->body, m->room, len), 0);
-	free(m->room);
-	m->room = NULL;
-	m->room_len = 0;
+	room_commit(&m->room, len, &p->body);
 }
 
 static inline void
@@ -178,7 +153,7 @@ peer_mail_close(void *mail, bool delivered)
 {
 	struct peer *p = peer_of(mail);
 
-	free(p->mail->room);
+	room_free(&p->mail->room);
 	free(p->mail);
 	p->mail = NULL;
 	p->closed++;
@@ -212,29 +187,16 @@ static const struct intake_sink peer_sink = {
 };
 
 static inline void
-peer_nothing(void *ctx UNUSED)
-{
-}
-
-static inline void
 peer_start(struct peer *p)
 {
-	int fds[2];
-
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-	p->fd = fds[0];
-	p->session = milter_session_start(
-	    &p->env, &fds[1], &(struct intake_place){ .listener = "inbound" });
-	assert_non_null(p->session);
-	assert_int_equal(fds[1], -1);
+	p->session = wire_start(&p->env, milter_session_start, "inbound", &p->fd);
 }
 
 static inline void
 peer_init(struct peer *p)
 {
 	*p = (struct peer){ .loop = loop_new(), .fd = -1, .finish_at_once = true };
-	p->timer = loop_timer_new(p->loop, peer_nothing, NULL);
+	p->timer = wire_timer_new(p->loop);
 	p->env = (struct intake_env){ .loop = p->loop,
 		.sink = &peer_sink,
 		.ctx = p,
@@ -255,13 +217,8 @@ peer_run(struct peer *p)
 	size_t sum = 0;
 
 	for (unsigned quiet = 0; quiet < 4; quiet++) {
-		uint8_t data[65536];
-		ssize_t n;
-
-		loop_timer_set_ms(p->timer, 0); /* or loop_run_once() would wait */
-		loop_run_once(p->loop);
-		while (p->fd != -1 && (n = read(p->fd, data, sizeof(data))) > 0)
-			assert_int_equal(buf_append(&p->got, data, (size_t)n), 0);
+		wire_turn(p->loop, p->timer);
+		(void)wire_read(p->fd, &p->got, NULL);
 		if (sum != p->heard.len + p->body.len + p->got.len)
 			quiet = 0;
 		sum = p->heard.len + p->body.len + p->got.len;
@@ -297,22 +254,10 @@ peer_done(struct peer *p)
 static inline void
 peer_send(struct peer *p, const void *data, size_t len, size_t step)
 {
-	const uint8_t *at = data;
+	struct wire_bytes left = { .at = data, .len = len };
 
-	for (unsigned idle = 0; len > 0 && idle < 1000;) {
-		ssize_t n = send(p->fd, at, step == 0 ? len : MIN_OF(step, len), MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EPIPE)
-			return; /* the session ended, which the test looks at */
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-			idle = 0;
-		} else {
-			idle++;
-		}
+	while (wire_send_step(p->fd, &left, step))
 		peer_run(p);
-	}
 }
 
 /* Appends a packet to b. */
