@@ -17,7 +17,6 @@
 #include "config/config.h"
 #include "intake/intake.h"
 #include "intake/next_hop_private.h"
-#include "intake/smtp_xforward.h"
 
 #define READ_CHUNK     16384u
 #define READS_PER_TURN 32u
@@ -28,8 +27,6 @@
 #define KEEPALIVE_MS 60000u
 #define IDLE_MS      30000u
 #define MAILS_MAX    1000u /* on one connection */
-
-enum client_name { CLIENT_NAME, CLIENT_HELO, CLIENT_ADDRESS, CLIENT_USER };
 
 static void hop_on_io(void *ctx, unsigned events);
 static void hop_on_timer(void *ctx);
@@ -79,19 +76,9 @@ hop_disconnect(struct next_hop *h)
 	buf_done(&h->out);
 }
 
-static void
-client_forget(struct next_hop *h)
-{
-	for (size_t i = 0; i < ARRAY_LEN(h->names); i++) {
-		free(h->names[i]);
-		h->names[i] = NULL;
-	}
-	h->wants_xforward = h->wants_xclient = false;
-}
-
 /* The session is told from the timer, so that nobody is called back from his own call. */
-static void
-hop_fail(struct next_hop *h, const char *why)
+void
+next_hop_fail(struct next_hop *h, const char *why)
 {
 	if (h->state == NEXT_HOP_FAILED)
 		return;
@@ -127,15 +114,15 @@ hop_connect(struct next_hop *h)
 		}
 		error = errno;
 	}
-	hop_fail(h, p->address_count == 0 ? "its address is not known" : strerror(error));
+	next_hop_fail(h, p->address_count == 0 ? "its address is not known" : strerror(error));
 }
 
 /* It had been closed, or closed while we spoke: once more on a new connection. */
-static void
-hop_lost(struct next_hop *h, const char *why)
+void
+next_hop_lost(struct next_hop *h, const char *why)
 {
 	if (!h->is_reused || h->events == NULL) {
-		hop_fail(h, why);
+		next_hop_fail(h, why);
 		return;
 	}
 	h->is_reused = false;
@@ -155,7 +142,7 @@ hop_encode(struct next_hop *h)
 
 		if (h->piece_at == h->piece_count) {
 			if (smtp_dot_encode_end(&h->encoder, &h->out) < 0) {
-				hop_fail(h, "no memory");
+				next_hop_fail(h, "no memory");
 				return;
 			}
 			h->is_sending = false;
@@ -165,7 +152,7 @@ hop_encode(struct next_hop *h)
 		piece = slice_from(h->pieces[h->piece_at], h->piece_from);
 		n = smtp_dot_encode(&h->encoder, piece, SEND_CHUNK, &h->out);
 		if (n < 0) {
-			hop_fail(h, "no memory");
+			next_hop_fail(h, "no memory");
 			return;
 		}
 		h->piece_from += (size_t)n;
@@ -190,7 +177,7 @@ hop_flush(struct next_hop *h)
 		if (n == -EAGAIN)
 			return;
 		if (n < 0) {
-			hop_lost(h, "the connection broke");
+			next_hop_lost(h, "the connection broke");
 			return;
 		}
 		buf_consume(&h->out, (size_t)n);
@@ -199,183 +186,11 @@ hop_flush(struct next_hop *h)
 		buf_done(&h->out);
 }
 
-static void
-hop_say(struct next_hop *h, const char *line)
+void
+next_hop_say(struct next_hop *h, const char *line)
 {
 	if (buf_append_str(&h->out, line) < 0 || buf_append_str(&h->out, "\r\n") < 0)
-		hop_fail(h, "no memory");
-}
-
-static void
-hop_say_hello(struct next_hop *h, enum next_hop_state state)
-{
-	char host[256], line[300];
-
-	if (gethostname(host, sizeof(host) - 1) < 0)
-		snprintf(host, sizeof(host), "localhost");
-	host[sizeof(host) - 1] = '\0';
-	snprintf(line, sizeof(line), "%s %s", h->place->is_lmtp ? "LHLO" : "EHLO", host);
-	h->state = state;
-	hop_say(h, line);
-}
-
-static const struct {
-	const char *keyword;
-	unsigned can;
-} keywords[] = {
-	{ "PIPELINING", NEXT_HOP_PIPELINING },
-	{ "8BITMIME", NEXT_HOP_8BITMIME },
-	{ "SMTPUTF8", NEXT_HOP_SMTPUTF8 },
-	{ "DSN", NEXT_HOP_DSN },
-	{ "ENHANCEDSTATUSCODES", NEXT_HOP_ENHANCED },
-	{ "STARTTLS", NEXT_HOP_STARTTLS },
-	{ "SIZE", NEXT_HOP_SIZE },
-};
-
-/* The first line is the greeting; each further line a keyword and its words. */
-static void
-offer_read(struct next_hop *h)
-{
-	struct next_hop_offer o = { .is_known = true };
-
-	for (unsigned i = 1; i < h->reply.lines; i++) {
-		struct slice line = slice_trim(smtp_reply_get_line(&h->reply, i));
-		size_t blank = MIN_OF(slice_find_byte(line, ' ', 0), line.len);
-		struct slice word = slice_sub(line, 0, blank);
-		struct slice rest = slice_trim(slice_from(line, blank));
-
-		for (size_t k = 0; k < ARRAY_LEN(keywords); k++) {
-			if (slice_eq_str_nocase(word, keywords[k].keyword))
-				o.can |= keywords[k].can;
-		}
-		if (slice_eq_str_nocase(word, "SIZE"))
-			(void)slice_parse_uint(rest, UINT64_MAX, &o.size_bytes);
-		if (slice_eq_str_nocase(word, "XFORWARD"))
-			o.xforward = smtp_xforward_parse_offer(rest);
-		if (slice_eq_str_nocase(word, "XCLIENT"))
-			o.xclient = smtp_xforward_parse_offer(rest);
-	}
-	h->offer = o;
-}
-
-static struct intake_client
-client_get(const struct next_hop *h)
-{
-	struct intake_client client = { .port = h->port,
-		.name = h->names[CLIENT_NAME],
-		.helo = h->names[CLIENT_HELO],
-		.user = h->names[CLIENT_USER] };
-
-	snprintf(client.address, sizeof(client.address), "%s", h->names[CLIENT_ADDRESS]);
-	return client;
-}
-
-/* XFORWARD first, then what waited. */
-static void
-hop_become_ready(struct next_hop *h)
-{
-	int n = 0;
-
-	h->state = NEXT_HOP_READY;
-	if (h->wants_xforward && h->offer.xforward != 0) {
-		struct intake_client client = client_get(h);
-
-		n = smtp_xforward_format(
-		    &client, h->proto, slice_of_str(h->ident), h->offer.xforward, &h->out);
-	}
-	if (n < 0 || buf_append_slice(&h->out, buf_get(&h->held)) < 0) {
-		hop_fail(h, "no memory");
-		return;
-	}
-	h->skipped += (unsigned)MAX_OF(n, 0);
-	if (!h->is_reused) {
-		buf_done(&h->held);
-		client_forget(h);
-	}
-	h->must_tell_ready = h->events != NULL && h->events->ready != NULL;
-}
-
-/* With XCLIENT the next hop treats the client as its own: its tables of networks, hosts and
- * names hold for the client and not for us. */
-static void
-hop_tell_client(struct next_hop *h)
-{
-	struct intake_client client;
-	int n = 0;
-
-	if (h->wants_xclient && h->offer.xclient != 0) {
-		client = client_get(h);
-		n = smtp_xclient_format(&client, h->proto, h->offer.xclient, &h->out);
-	}
-	if (n < 0)
-		hop_fail(h, "no memory");
-	else if (n > 0)
-		h->state = NEXT_HOP_XCLIENT_SENT;
-	else
-		hop_become_ready(h);
-}
-
-/* Without it the mail would come from us, who may be allowed more than the client. */
-static void
-handle_xclient(struct next_hop *h)
-{
-	if (h->reply.code == 421 && h->is_reused) {
-		hop_lost(h, "it closes the connection");
-		return;
-	}
-	if (h->reply.code != 220) {
-		hop_fail(h, "it refuses XCLIENT");
-		return;
-	}
-	h->is_reused = false;
-	hop_say_hello(h, NEXT_HOP_EHLO_AGAIN);
-}
-
-static void
-handle_ehlo(struct next_hop *h)
-{
-	int tls = h->place->tls;
-	bool is_offered;
-
-	if (h->reply.code != 250) {
-		hop_fail(h, "it refuses EHLO");
-		return;
-	}
-	offer_read(h);
-	is_offered = (h->offer.can & NEXT_HOP_STARTTLS) != 0;
-	if (tls != CONFIG_TLS_NONE && !stream_is_tls(h->stream) && is_offered) {
-		h->state = NEXT_HOP_STARTTLS_SENT;
-		hop_say(h, "STARTTLS");
-		return;
-	}
-	if (tls >= CONFIG_TLS_MUST && !stream_is_tls(h->stream)) {
-		hop_fail(h, "it does not offer STARTTLS");
-		return;
-	}
-	h->place->offer = h->offer;
-	hop_tell_client(h);
-}
-
-static void
-handle_starttls(struct next_hop *h)
-{
-	struct tls_context *t;
-
-	if (h->reply.code != 220) {
-		if (h->place->tls >= CONFIG_TLS_MUST) {
-			hop_fail(h, "it refuses STARTTLS");
-			return;
-		}
-		h->place->offer = h->offer;
-		hop_tell_client(h);
-		return;
-	}
-	t = next_hop_place_get_tls(h->place);
-	if (t == NULL || stream_start_tls(h->stream, t, h->place->name) < 0) {
-		hop_fail(h, "TLS cannot be set up");
-		return;
-	}
-	h->state = NEXT_HOP_HANDSHAKE;
+		next_hop_fail(h, "no memory");
 }
 
 /* A whole reply lies in h->reply. */
@@ -384,56 +199,32 @@ handle_reply(struct next_hop *h)
 {
 	unsigned code = h->reply.code;
 
-	switch (h->state) {
-	case NEXT_HOP_BANNER:
-		if (code == 220)
-			hop_say_hello(h, NEXT_HOP_EHLO);
-		else
-			hop_fail(h, "it does not take connections now");
-		return;
-	case NEXT_HOP_EHLO:
-		handle_ehlo(h);
-		return;
-	case NEXT_HOP_STARTTLS_SENT:
-		handle_starttls(h);
-		return;
-	case NEXT_HOP_XCLIENT_SENT:
-		handle_xclient(h);
-		return;
-	case NEXT_HOP_EHLO_AGAIN:
-		if (code == 250)
-			hop_become_ready(h);
-		else
-			hop_fail(h, "it refuses EHLO");
-		return;
-	case NEXT_HOP_READY:
-		break;
-	default:
-		hop_fail(h, "it speaks out of turn");
+	if (h->state != NEXT_HOP_READY) {
+		next_hop_greeting_reply(h);
 		return;
 	}
 	if (h->skipped > 0 && code != 421) {
 		h->skipped--;
 		if (h->events == NULL && code / 100 != 2)
-			hop_fail(h, "RSET failed");
+			next_hop_fail(h, "RSET failed");
 		return;
 	}
 	if (h->expected == 0 || h->skipped > 0) {
 		if (code == 421)
-			hop_lost(h, "it closes the connection");
+			next_hop_lost(h, "it closes the connection");
 		else
-			hop_fail(h, "it speaks out of turn");
+			next_hop_fail(h, "it speaks out of turn");
 		return;
 	}
 	if (code == 421 && h->is_reused) {
-		hop_lost(h, "it closes the connection");
+		next_hop_lost(h, "it closes the connection");
 		return;
 	}
 	h->expected--;
 	if (h->is_reused) {
 		h->is_reused = false;
 		buf_done(&h->held);
-		client_forget(h);
+		next_hop_client_forget(h);
 	}
 	h->events->reply(h->ctx, &h->reply);
 }
@@ -448,7 +239,7 @@ hop_feed(struct next_hop *h, struct slice in)
 
 		in = slice_from(in, used);
 		if (r < 0) {
-			hop_fail(h, "its reply is not SMTP");
+			next_hop_fail(h, "its reply is not SMTP");
 			return;
 		}
 		if (r == 0)
@@ -456,7 +247,7 @@ hop_feed(struct next_hop *h, struct slice in)
 		/* What came in plain behind the answer to STARTTLS was put there by somebody.
 		 */
 		if (h->state == NEXT_HOP_STARTTLS_SENT && h->reply.code == 220 && in.len > 0) {
-			hop_fail(h, "it speaks before TLS begins");
+			next_hop_fail(h, "it speaks before TLS begins");
 			return;
 		}
 		mails = h->mails;
@@ -467,7 +258,7 @@ hop_feed(struct next_hop *h, struct slice in)
 			return; /* once more, on another connection */
 		/* What came in behind its 354 was said before there was a mail to speak of. */
 		if (!h->is_dead && h->mails > mails && in.len > 0)
-			hop_fail(h, "it speaks before it has the mail");
+			next_hop_fail(h, "it speaks before it has the mail");
 	}
 }
 
@@ -486,7 +277,7 @@ hop_read(struct next_hop *h)
 		if (n == -EAGAIN)
 			return;
 		if (n <= 0) {
-			hop_lost(
+			next_hop_lost(
 			    h, n == 0 ? "it closed the connection" : "the connection broke");
 			return;
 		}
@@ -501,9 +292,9 @@ hop_handshake(struct next_hop *h)
 	int r = stream_handshake(h->stream, &e);
 
 	if (r < 0)
-		hop_fail(h, "the TLS handshake failed");
+		next_hop_fail(h, "the TLS handshake failed");
 	else if (r == 1)
-		hop_say_hello(h, NEXT_HOP_EHLO);
+		next_hop_say_hello(h, NEXT_HOP_EHLO);
 }
 
 static void
@@ -522,7 +313,7 @@ hop_connected(struct next_hop *h)
 	if (h->address_at < h->place->address_count)
 		hop_connect(h);
 	else
-		hop_fail(h, strerror(error));
+		next_hop_fail(h, strerror(error));
 }
 
 static void
@@ -598,11 +389,11 @@ hop_on_timer(void *ctx)
 	} else if (h->state == NEXT_HOP_FAILED) {
 		hop_tell_failure(h);
 	} else if (hop_is_waiting(h)) {
-		hop_fail(h, "it does not answer in time");
+		next_hop_fail(h, "it does not answer in time");
 	} else if (h->events == NULL) {
-		hop_fail(h, "idle");
+		next_hop_fail(h, "idle");
 	} else {
-		hop_say(h, "NOOP");
+		next_hop_say(h, "NOOP");
 		h->skipped++;
 		hop_flush(h);
 	}
@@ -628,7 +419,7 @@ next_hop_free(struct next_hop *h)
 	hop_disconnect(h);
 	loop_timer_free(&h->timer);
 	smtp_reply_done(&h->reply);
-	client_forget(h);
+	next_hop_client_forget(h);
 	buf_done(&h->held);
 	free(h);
 }
@@ -652,22 +443,12 @@ next_hop_take(struct next_hop_place *p, const struct config_listener *options,
 	h->timeout_ms = options->next_hop_timeout_ms;
 	h->keep_most = options->next_hop_connections;
 	h->is_mail_sent = h->is_sending = false;
-	client_forget(h);
-	if (client != NULL && (options->xforward || options->xclient)) {
-		h->wants_xforward = options->xforward;
-		h->wants_xclient = options->xclient;
-		h->names[CLIENT_USER] = mem_strdup(client->user);
-		h->names[CLIENT_NAME] = mem_strdup(client->name);
-		h->names[CLIENT_HELO] = mem_strdup(client->helo);
-		h->names[CLIENT_ADDRESS] = mem_strdup(client->address);
-		h->port = client->port;
-		snprintf(h->proto, sizeof(h->proto), "%s", proto);
-		snprintf(
-		    h->ident, sizeof(h->ident), "%.*s", SLICE_FMT(slice_sub(ident, 0, 63)));
-	}
+	next_hop_client_forget(h);
+	if (client != NULL && (options->xforward || options->xclient))
+		next_hop_client_set(h, options, client, proto, ident);
 	h->is_reused = h->stream != NULL;
 	if (h->is_reused) {
-		hop_tell_client(h);
+		next_hop_tell_client(h);
 	} else {
 		h->address_at = 0;
 		hop_connect(h);
@@ -796,10 +577,10 @@ next_hop_release(struct next_hop **address, bool in_transaction)
 	h->ctx = NULL;
 	h->is_mail_sent = h->is_reused = false;
 	buf_done(&h->held);
-	client_forget(h);
+	next_hop_client_forget(h);
 	next_hop_place_keep(h);
 	if (in_transaction) {
-		hop_say(h, "RSET");
+		next_hop_say(h, "RSET");
 		h->skipped++;
 		hop_flush(h);
 	}

@@ -72,8 +72,9 @@ bool next_hop_place_is_lmtp(const struct next_hop_place *p);
 void next_hop_places_free(void);
 
 /* A connection for one session: one that is idle, or a new one. client: told to the next hop
- * before the first command, when it offers XCLIENT or XFORWARD and the options want it; borrowed for the
- * call; NULL: nobody. ident: queue id or "". events and ctx: borrowed until drop or release. */
+ * before the first command, when it offers XCLIENT or XFORWARD and the options want it;
+ * borrowed for the call; NULL: nobody. ident: queue id or "". events and ctx: borrowed until
+ * drop or release. */
 struct next_hop *next_hop_take(struct next_hop_place *p, const struct config_listener *options,
     const struct intake_client *client, const char *proto, struct slice ident,
     const struct next_hop_events *events, void *ctx);

@@ -1,5 +1,5 @@
-/* next_hop_private.h: what next_hop.c (one connection) and next_hop_place.c (addresses, offers,
- * idle connections) share. */
+/* next_hop_private.h: what next_hop.c (one connection), next_hop_greeting.c and
+ * next_hop_place.c (addresses, offers, idle connections) share. */
 #ifndef CORDON_INTAKE_NEXT_HOP_PRIVATE_H
 #define CORDON_INTAKE_NEXT_HOP_PRIVATE_H
 
@@ -81,6 +81,26 @@ struct next_hop {
 /* next_hop.c */
 struct next_hop *next_hop_new(struct next_hop_place *p);
 void next_hop_free(struct next_hop *h);
+/* It is over with this connection; the session is told from the timer, so that nobody is called
+ * back from his own call. */
+void next_hop_fail(struct next_hop *h, const char *why);
+/* The same, but one that was kept is made anew first, once. */
+void next_hop_lost(struct next_hop *h, const char *why);
+/* Puts one line on the way, with CRLF. */
+void next_hop_say(struct next_hop *h, const char *line);
+
+/* next_hop_greeting.c */
+/* A reply before READY lies in h->reply. */
+void next_hop_greeting_reply(struct next_hop *h);
+/* EHLO or LHLO; its reply finds h in this state. */
+void next_hop_say_hello(struct next_hop *h, enum next_hop_state state);
+/* XCLIENT when it is offered and wanted; then, or at once, h becomes READY. */
+void next_hop_tell_client(struct next_hop *h);
+/* Copies who the client is. */
+void next_hop_client_set(struct next_hop *h, const struct config_listener *options,
+    const struct intake_client *client, const char *proto, struct slice ident);
+void next_hop_client_forget(struct next_hop *h);
+
 /* next_hop_place.c */
 void next_hop_place_keep(struct next_hop *h);
 void next_hop_place_forget(struct next_hop *h);
