@@ -244,8 +244,7 @@ hop_feed(struct next_hop *h, struct slice in)
 		}
 		if (r == 0)
 			return;
-		/* What came in plain behind the answer to STARTTLS was put there by somebody.
-		 */
+		/* What came in plain behind its answer was put there by somebody. */
 		if (h->state == NEXT_HOP_STARTTLS_SENT && h->reply.code == 220 && in.len > 0) {
 			next_hop_fail(h, "it speaks before TLS begins");
 			return;
@@ -532,12 +531,6 @@ bool
 next_hop_can_pipeline(const struct next_hop *h)
 {
 	return h->state == NEXT_HOP_READY && (h->offer.can & NEXT_HOP_PIPELINING) != 0;
-}
-
-struct next_hop_offer
-next_hop_get_offer(const struct next_hop *h)
-{
-	return h->offer;
 }
 
 static void

@@ -94,7 +94,6 @@ bool next_hop_mail_is_sent(const struct next_hop *h);
 bool next_hop_mail_is_written(const struct next_hop *h);
 /* Whether the connection (not the place) is known to take several commands at once. */
 bool next_hop_can_pipeline(const struct next_hop *h);
-struct next_hop_offer next_hop_get_offer(const struct next_hop *h);
 /* The session is done with it: kept for others when nothing is under way (in_transaction: after
  * a RSET), else closed. *h becomes NULL. */
 void next_hop_release(struct next_hop **h, bool in_transaction);

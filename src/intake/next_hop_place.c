@@ -94,6 +94,7 @@ next_hop_place_get(struct loop *l, struct config *c, const struct config_listene
 	options_get_name(options, name, sizeof(name));
 	for (p = places; p != NULL; p = p->next) {
 		if (p->loop == l && p->is_lmtp == is_lmtp && p->tls == options->next_hop_tls &&
+		    p->has_xclient == options->xclient &&
 		    strcmp(p->address, options->next_hop) == 0 && strcmp(p->name, name) == 0)
 			break;
 	}
@@ -102,6 +103,7 @@ next_hop_place_get(struct loop *l, struct config *c, const struct config_listene
 		p->loop = l;
 		p->is_lmtp = is_lmtp;
 		p->tls = options->next_hop_tls;
+		p->has_xclient = options->xclient;
 		p->address = mem_strdup(options->next_hop);
 		p->name = mem_strdup(name);
 		p->next = places;

@@ -19,7 +19,8 @@ struct next_hop_place {
 	struct loop *loop;    /* borrowed */
 	char *address, *name; /* as configured; owned */
 	bool is_lmtp;
-	int tls;                           /* enum config_next_hop_tls */
+	bool has_xclient; /* a connection kept from one client is told of the next one */
+	int tls;          /* enum config_next_hop_tls */
 	const struct config *resolved_for; /* compared only */
 	struct sockaddr_storage addresses[NEXT_HOP_ADDRESSES_MAX];
 	socklen_t lengths[NEXT_HOP_ADDRESSES_MAX];

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 
-from lib import hop, mails, process, raw, runner, smtp
+from lib import cordond, hop, mails, process, raw, runner, smtp
 from lib.relay import Relay
 from lib.runner import expect, expect_reply, test
 
@@ -487,6 +487,15 @@ def the_next_hop_takes_the_client_for_its_own(relay):
 	relay.hop.answer = lambda verb, line, h: b"550 5.7.0 no\r\n" if verb == "XCLIENT" else None
 	expect_reply(relay.send(mails.clean("xc-3")), "451 4.4.1")
 	relay.hop.forget()
+	# A connection that was told of one client is none for a listener that tells of nobody.
+	port, both = process.free_port(), hop.Hop().start()
+	both.offers.append("XCLIENT NAME ADDR LOGIN")
+	relay.start(next_hop=both.address, blocks=[cordond.block("listener", "second", protocol="smtp",
+		address="inet:127.0.0.1:%d" % port, next_hop=both.address, xclient=False)])
+	expect_reply(relay.send(mails.clean("xc-5")), "250")
+	expect_reply(smtp.send(port, mails.clean("xc-6")), "250")
+	both.stop()
+	expect(both.connections == 2, "the second client was taken for the first: %r" % both.lines)
 	relay.start(xclient=False)
 	relay.hop.offers.append("XCLIENT NAME ADDR")
 	expect_reply(relay.send(mails.clean("xc-4")), "250")
