@@ -42,7 +42,8 @@ hop_is_waiting(const struct next_hop *h)
 static void
 hop_set_timer(struct next_hop *h)
 {
-	unsigned ms = h->events == NULL ? IDLE_MS : KEEPALIVE_MS;
+	/* Who gives the next hop little time is likely to be given little by it. */
+	unsigned ms = h->events == NULL ? IDLE_MS : MIN_OF(KEEPALIVE_MS, h->timeout_ms / 5 + 1);
 
 	if (hop_is_waiting(h))
 		ms = h->is_mail_sent ? 2 * h->timeout_ms : h->timeout_ms;
