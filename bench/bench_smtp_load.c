@@ -6,24 +6,18 @@
  * sent again under the same id, as an MTA does, until it has 2xx or 5xx; --report tells what
  * became of each. With --idle it only opens sessions, so that their memory can be weighed. The
  * protocol is bench_smtp_session.c's work. */
-#include "bench_latency.h"
+#include "bench_load.h"
 #include "bench_smtp_session.h"
 
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENTS     256
-#define BACKOFF_NS 1000000
 #define CODE_COUNT 600
-#define MS_NS      1000000ull
-#define SECOND_NS  1000000000ull
 
 /* One mail to send and what became of it. */
 struct job {
@@ -47,13 +41,10 @@ struct slot {
 
 struct load {
 	struct smtp_style style;
-	struct mails mails;
-	const char *address, *corpus, *prefix, *report;
-	size_t count, connections, per_connection, idle;
-	bool idle_in_mail, even, json, retry;
-	double rate; /* mails a second; 0: closed loop */
-	uint64_t timeout_ns, retry_ns, give_up_ns, seed;
-	uint64_t *schedule_ns; /* open loop: of every mail, from the start on */
+	struct load_plan plan;
+	const char *prefix, *report;
+	bool idle_in_mail, retry;
+	uint64_t retry_ns, give_up_ns;
 	int epoll_fd;
 	struct slot *slots;
 	struct job *jobs;
@@ -71,7 +62,7 @@ struct load {
 static const struct mail *
 load_mail(const struct load *l, size_t job)
 {
-	return &l->mails.list[job % l->mails.count];
+	return &l->plan.mails.list[job % l->plan.mails.count];
 }
 
 /* What the sink shall know a mail by: its number, and whether it may arrive. */
@@ -115,7 +106,7 @@ load_end_try(struct load *l, size_t number, unsigned code, bool dot_sent)
 	if (l->retry && (code == 0 || code / 100 == 4) &&
 	    now_ns + l->retry_ns < j->start_ns + l->give_up_ns) {
 		j->due_ns = now_ns + l->retry_ns;
-		l->again[(l->again_first + l->again_count++) % l->count] = number;
+		l->again[(l->again_first + l->again_count++) % l->plan.count] = number;
 		l->retries++;
 		return;
 	}
@@ -138,7 +129,7 @@ slot_finish(struct load *l, struct slot *slot)
 	s->mail = NULL;
 	if (!s->settled || s->ended || s->broken) {
 		smtp_session_close(s);
-	} else if (s->mails_done >= l->per_connection) {
+	} else if (s->mails_done >= l->plan.per_connection) {
 		smtp_session_quit(s);
 		smtp_session_on_writable(s);
 		smtp_session_close(s);
@@ -151,13 +142,9 @@ slot_write(struct load *l, struct slot *slot)
 	struct smtp_session *s = &slot->session;
 	int r = smtp_session_on_writable(s);
 
-	if (r == 0 && smtp_session_has_output(s) != slot->watches_output) {
-		slot->watches_output = !slot->watches_output;
-		struct epoll_event e = { .data.ptr = slot,
-			.events = slot->watches_output ? EPOLLIN | EPOLLOUT : EPOLLIN };
-		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, s->fd, &e) == -1)
-			err(1, "epoll_ctl");
-	}
+	if (r == 0)
+		watch_set_output(l->epoll_fd, s->fd, slot, smtp_session_has_output(s),
+		    &slot->watches_output);
 	return r;
 }
 
@@ -168,9 +155,7 @@ slot_connect(struct load *l, struct slot *slot)
 
 	if (r < 0)
 		return r;
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = slot };
-	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, slot->session.fd, &e) == -1)
-		err(1, "epoll_ctl");
+	watch_add(l->epoll_fd, slot->session.fd, slot);
 	slot->watches_output = false;
 	return 0;
 }
@@ -190,8 +175,8 @@ slot_take(struct load *l, struct slot *slot, size_t number)
 	if (r == -EAGAIN)
 		return false;
 	if (j->tries++ == 0)
-		j->start_ns =
-		    l->schedule_ns ? l->start_ns + l->schedule_ns[number] : slot->sent_ns;
+		j->start_ns = l->plan.schedule_ns ? l->start_ns + l->plan.schedule_ns[number]
+						  : slot->sent_ns;
 	slot->job = number;
 	slot->busy = true;
 	load_format_id(l, number, id);
@@ -237,15 +222,14 @@ load_next_job(struct load *l, uint64_t now_ns, size_t *ret_number)
 		return true;
 	}
 	*ret_number = l->taken;
-	return l->taken < l->count &&
-	       (!l->schedule_ns || now_ns >= l->start_ns + l->schedule_ns[l->taken]);
+	return load_plan_is_due(&l->plan, l->taken, l->start_ns, now_ns);
 }
 
 static void
 load_take_job(struct load *l, size_t number)
 {
 	if (l->again_count > 0 && l->again[l->again_first] == number) {
-		l->again_first = (l->again_first + 1) % l->count;
+		l->again_first = (l->again_first + 1) % l->plan.count;
 		l->again_count--;
 	} else {
 		l->taken++;
@@ -260,13 +244,13 @@ load_dispatch(struct load *l)
 	size_t number;
 
 	l->backoff = false;
-	for (size_t i = 0; i < l->connections && load_next_job(l, now_ns, &number); i++) {
+	for (size_t i = 0; i < l->plan.connections && load_next_job(l, now_ns, &number); i++) {
 		if (l->slots[i].busy)
 			continue;
 		load_take_job(l, number);
 		if (!slot_take(l, &l->slots[i], number)) {
 			/* the place at the front of the ring is free, or was never left */
-			l->again_first = (l->again_first + l->count - 1) % l->count;
+			l->again_first = (l->again_first + l->plan.count - 1) % l->plan.count;
 			l->again[l->again_first] = number;
 			l->again_count++;
 			l->backoff = true;
@@ -280,17 +264,9 @@ load_check_timeouts(struct load *l)
 {
 	uint64_t now_ns = net_now_ns();
 
-	for (size_t i = 0; i < l->connections; i++)
-		if (l->slots[i].busy && now_ns - l->slots[i].sent_ns > l->timeout_ns)
+	for (size_t i = 0; i < l->plan.connections; i++)
+		if (l->slots[i].busy && now_ns - l->slots[i].sent_ns > l->plan.timeout_ns)
 			slot_finish(l, &l->slots[i]);
-}
-
-/* Nanoseconds until due_ns, at most wait. In the past: all slots are busy, an event frees one.
- */
-static uint64_t
-wait_shorten(uint64_t wait, uint64_t now_ns, uint64_t due_ns)
-{
-	return due_ns > now_ns && due_ns - now_ns < wait ? due_ns - now_ns : wait;
 }
 
 static void
@@ -299,15 +275,10 @@ load_poll(struct load *l)
 	struct epoll_event events[EVENTS];
 	uint64_t now_ns = net_now_ns(), wait = l->backoff ? BACKOFF_NS : SECOND_NS;
 
-	if (l->schedule_ns && l->taken < l->count)
-		wait = wait_shorten(wait, now_ns, l->start_ns + l->schedule_ns[l->taken]);
+	wait = load_plan_shorten(&l->plan, wait, l->taken, l->start_ns, now_ns);
 	if (l->again_count > 0)
 		wait = wait_shorten(wait, now_ns, l->jobs[l->again[l->again_first]].due_ns);
-	struct timespec t = { .tv_sec = (time_t)(wait / SECOND_NS),
-		.tv_nsec = (long)(wait % SECOND_NS) };
-	int n = epoll_pwait2(l->epoll_fd, events, EVENTS, &t, NULL);
-	if (n == -1 && errno != EINTR)
-		err(1, "epoll_pwait2");
+	int n = watch_wait(l->epoll_fd, events, EVENTS, wait);
 	for (int i = 0; i < n; i++)
 		slot_on_event(l, events[i].data.ptr, events[i].events);
 }
@@ -315,7 +286,7 @@ load_poll(struct load *l)
 static void
 load_end_sessions(struct load *l)
 {
-	for (size_t i = 0; i < l->connections; i++) {
+	for (size_t i = 0; i < l->plan.connections; i++) {
 		struct smtp_session *s = &l->slots[i].session;
 		if (s->fd == -1)
 			continue;
@@ -331,9 +302,9 @@ load_run(struct load *l)
 	uint64_t checked_ns = net_now_ns();
 
 	l->start_ns = checked_ns;
-	while (l->done < l->count) {
+	while (l->done < l->plan.count) {
 		load_dispatch(l);
-		if (l->done >= l->count)
+		if (l->done >= l->plan.count)
 			break;
 		load_poll(l);
 		if (net_now_ns() - checked_ns > SECOND_NS) {
@@ -367,16 +338,16 @@ slot_is_idle(struct load *l, struct slot *slot)
 static void
 load_idle(struct load *l)
 {
-	uint64_t give_up_ns = net_now_ns() + l->timeout_ns;
+	uint64_t give_up_ns = net_now_ns() + l->plan.timeout_ns;
 	size_t ready = 0, opened = 0;
 	char c;
 
-	while (ready < l->connections && net_now_ns() < give_up_ns) {
+	while (ready < l->plan.connections && net_now_ns() < give_up_ns) {
 		ready = 0;
 		for (size_t i = 0; i < opened; i++)
 			ready += slot_is_idle(l, &l->slots[i]);
-		l->backoff = opened < l->connections;
-		for (int i = 0; i < 32 && opened < l->connections; i++) {
+		l->backoff = opened < l->plan.connections;
+		for (int i = 0; i < 32 && opened < l->plan.connections; i++) {
 			int r = slot_connect(l, &l->slots[opened]);
 			if (r < 0 && r != -EAGAIN)
 				errx(1, "session %zu: %s", opened + 1, strerror(-r));
@@ -403,7 +374,7 @@ load_write_report(const struct load *l)
 
 	if (!f)
 		err(1, "cannot write '%s'", l->report);
-	for (size_t i = 0; i < l->count; i++) {
+	for (size_t i = 0; i < l->plan.count; i++) {
 		const struct job *j = &l->jobs[i];
 		load_format_id(l, i, id);
 		fprintf(f, "%s %u %u %u %u %u\n", id, j->code, j->tries, j->deferred, j->lost,
@@ -482,67 +453,29 @@ static void
 options_usage(void)
 {
 	errx(2,
-	    "usage: bench_smtp_load --address unix:PATH|inet:HOST:PORT --corpus FOLDER\n"
-	    "  [--count N]            mails to send (all of the corpus; more: from the "
-	    "start again)\n"
-	    "  [--connections N]      8; at most this many at once in the open loop too\n"
-	    "  [--per-connection N]   mails on one connection (1)\n"
+	    "usage: bench_smtp_load" LOAD_PLAN_USAGE
 	    "  [--pipelining] [--lmtp] [--recipients N]\n"
-	    "  [--rate R] [--even]    open loop, R mails a second, at random or even "
-	    "distances\n"
-	    "  [--seed S]             of the random distances\n"
 	    "  [--retry] [--retry-ms N] [--give-up SECONDS]   as an MTA: 300 ms, 60 s\n"
 	    "  [--prefix TEXT]        of the ids (bench)\n"
 	    "  [--report FILE]        id, code, tries, deferred, lost, lost after the end\n"
 	    "  [--sources N]          come from N addresses, 127.0.0.1 and on\n"
-	    "  [--timeout SECONDS] [--json]\n"
 	    "  [--idle N] [--idle-in-mail]   open N sessions only, keep them after EHLO, or "
 	    "after\n"
 	    "                         MAIL, until standard input ends");
 }
 
 enum option_id {
-	OPT_ADDRESS = 1,
-	OPT_CORPUS,
-	OPT_COUNT,
-	OPT_CONNECTIONS,
-	OPT_PER_CONNECTION,
-	OPT_PIPELINING,
+	OPT_PIPELINING = LOAD_OWN,
 	OPT_LMTP,
 	OPT_RECIPIENTS,
-	OPT_RATE,
-	OPT_EVEN,
-	OPT_SEED,
 	OPT_RETRY,
 	OPT_RETRY_MS,
 	OPT_GIVE_UP,
 	OPT_PREFIX,
 	OPT_REPORT,
 	OPT_SOURCES,
-	OPT_TIMEOUT,
-	OPT_JSON,
-	OPT_IDLE,
 	OPT_IDLE_IN_MAIL,
 };
-
-/* Options without a value. False: it has one. */
-static bool
-options_take_flag(struct load *l, int o)
-{
-	bool *const flags[] = {
-		[OPT_PIPELINING] = &l->style.pipelining,
-		[OPT_LMTP] = &l->style.lmtp,
-		[OPT_EVEN] = &l->even,
-		[OPT_RETRY] = &l->retry,
-		[OPT_JSON] = &l->json,
-		[OPT_IDLE_IN_MAIL] = &l->idle_in_mail,
-	};
-
-	if ((size_t)o >= sizeof(flags) / sizeof(*flags) || !flags[o])
-		return false;
-	*flags[o] = true;
-	return true;
-}
 
 static void
 options_take(struct load *l, int o, const char *value)
@@ -550,38 +483,17 @@ options_take(struct load *l, int o, const char *value)
 	unsigned long number = value ? strtoul(value, NULL, 10) : 0;
 
 	switch (o) {
-	case OPT_ADDRESS:
-		l->address = value;
+	case OPT_PIPELINING:
+		l->style.pipelining = true;
 		break;
-	case OPT_CORPUS:
-		l->corpus = value;
-		break;
-	case OPT_PREFIX:
-		l->prefix = value;
-		break;
-	case OPT_REPORT:
-		l->report = value;
-		break;
-	case OPT_COUNT:
-		l->count = number;
-		break;
-	case OPT_CONNECTIONS:
-		l->connections = number;
-		break;
-	case OPT_PER_CONNECTION:
-		l->per_connection = number;
+	case OPT_LMTP:
+		l->style.lmtp = true;
 		break;
 	case OPT_RECIPIENTS:
 		l->style.recipients = (unsigned)number;
 		break;
-	case OPT_SOURCES:
-		l->style.sources = (unsigned)number;
-		break;
-	case OPT_RATE:
-		l->rate = strtod(value, NULL);
-		break;
-	case OPT_SEED:
-		l->seed = number;
+	case OPT_RETRY:
+		l->retry = true;
 		break;
 	case OPT_RETRY_MS:
 		l->retry_ns = number * MS_NS;
@@ -589,11 +501,17 @@ options_take(struct load *l, int o, const char *value)
 	case OPT_GIVE_UP:
 		l->give_up_ns = number * SECOND_NS;
 		break;
-	case OPT_TIMEOUT:
-		l->timeout_ns = number * SECOND_NS;
+	case OPT_PREFIX:
+		l->prefix = value;
 		break;
-	case OPT_IDLE:
-		l->idle = number;
+	case OPT_REPORT:
+		l->report = value;
+		break;
+	case OPT_SOURCES:
+		l->style.sources = (unsigned)number;
+		break;
+	case OPT_IDLE_IN_MAIL:
+		l->idle_in_mail = true;
 		break;
 	default:
 		options_usage();
@@ -604,64 +522,44 @@ static void
 options_parse(struct load *l, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "address", required_argument, NULL, OPT_ADDRESS },
-		{ "corpus", required_argument, NULL, OPT_CORPUS },
-		{ "count", required_argument, NULL, OPT_COUNT },
-		{ "connections", required_argument, NULL, OPT_CONNECTIONS },
-		{ "per-connection", required_argument, NULL, OPT_PER_CONNECTION },
+		LOAD_PLAN_OPTIONS,
 		{ "pipelining", no_argument, NULL, OPT_PIPELINING },
 		{ "lmtp", no_argument, NULL, OPT_LMTP },
 		{ "recipients", required_argument, NULL, OPT_RECIPIENTS },
-		{ "rate", required_argument, NULL, OPT_RATE },
-		{ "even", no_argument, NULL, OPT_EVEN },
-		{ "seed", required_argument, NULL, OPT_SEED },
 		{ "retry", no_argument, NULL, OPT_RETRY },
 		{ "retry-ms", required_argument, NULL, OPT_RETRY_MS },
 		{ "give-up", required_argument, NULL, OPT_GIVE_UP },
 		{ "prefix", required_argument, NULL, OPT_PREFIX },
 		{ "report", required_argument, NULL, OPT_REPORT },
 		{ "sources", required_argument, NULL, OPT_SOURCES },
-		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-		{ "json", no_argument, NULL, OPT_JSON },
-		{ "idle", required_argument, NULL, OPT_IDLE },
 		{ "idle-in-mail", no_argument, NULL, OPT_IDLE_IN_MAIL },
 		{ 0 },
 	};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (!options_take_flag(l, o))
+		if (!load_plan_take(&l->plan, o, optarg))
 			options_take(l, o, optarg);
 	/* what is pipelined for one mail fits into a session's output */
-	if (optind != argc || !l->address || (!l->corpus && l->idle == 0) ||
-	    l->connections == 0 || l->per_connection == 0 || l->rate < 0 ||
-	    l->style.recipients == 0 || l->style.recipients > 100)
+	if (optind != argc || !load_plan_is_whole(&l->plan) || l->style.recipients == 0 ||
+	    l->style.recipients > 100)
 		options_usage();
 }
 
 static void
 load_init(struct load *l)
 {
-	net_address_parse(&l->style.address, l->address);
-	if (l->idle > 0) {
-		l->connections = l->idle;
-	} else {
-		mails_load(&l->mails, l->corpus, l->count);
-		mails_make_wire(&l->mails);
-	}
-	if (l->count == 0)
-		l->count = l->mails.count;
-	if (l->rate > 0 && l->idle == 0)
-		l->schedule_ns = schedule_make(l->count, l->rate, l->even, l->seed);
-	net_raise_files();
-	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	l->slots = calloc(l->connections, sizeof(*l->slots));
-	l->jobs = calloc(l->count + 1, sizeof(*l->jobs));
-	l->again = calloc(l->count + 1, sizeof(*l->again));
-	if (l->epoll_fd == -1 || !l->slots || !l->jobs || !l->again)
+	net_address_parse(&l->style.address, l->plan.address);
+	load_plan_prepare(&l->plan);
+	mails_make_wire(&l->plan.mails);
+	l->epoll_fd = watch_new();
+	l->slots = calloc(l->plan.connections, sizeof(*l->slots));
+	l->jobs = calloc(l->plan.count + 1, sizeof(*l->jobs));
+	l->again = calloc(l->plan.count + 1, sizeof(*l->again));
+	if (!l->slots || !l->jobs || !l->again)
 		err(1, "cannot start");
-	latency_log_init(&l->latencies, l->count);
-	for (size_t i = 0; i < l->connections; i++) {
+	latency_log_init(&l->latencies, l->plan.count);
+	for (size_t i = 0; i < l->plan.connections; i++) {
 		l->slots[i].number = (unsigned)i;
 		smtp_session_init(&l->slots[i].session, &l->style);
 	}
@@ -670,10 +568,7 @@ load_init(struct load *l)
 int
 main(int argc, char **argv)
 {
-	struct load l = { .connections = 8,
-		.per_connection = 1,
-		.seed = 1,
-		.timeout_ns = 300 * SECOND_NS,
+	struct load l = { .plan = LOAD_PLAN_DEFAULT,
 		.retry_ns = 300 * MS_NS,
 		.give_up_ns = 60 * SECOND_NS,
 		.prefix = "bench",
@@ -681,7 +576,7 @@ main(int argc, char **argv)
 
 	options_parse(&l, argc, argv);
 	load_init(&l);
-	if (l.idle > 0) {
+	if (l.plan.idle > 0) {
 		load_idle(&l);
 		return 0;
 	}
@@ -691,7 +586,7 @@ main(int argc, char **argv)
 	double seconds = (double)(l.end_ns - l.start_ns) / 1e9;
 	if (l.report)
 		load_write_report(&l);
-	if (l.json)
+	if (l.plan.json)
 		load_print_json(&l, seconds, cpu);
 	else
 		load_print_text(&l, seconds, cpu);

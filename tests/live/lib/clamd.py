@@ -10,6 +10,7 @@ import struct
 import threading
 
 from . import debian, mails, process
+from .server import Server
 
 _CONF = """\
 Foreground yes
@@ -53,19 +54,20 @@ def _replace(path, text):
 	os.rename(path + ".new", path)
 
 
-class Clamd:
+class Clamd(Server):
 	"""The real clamd on a unix socket and a TCP port of loopback.
 
 	unix, tcp	its two addresses as cordon.conf wants them
 	"""
 
+	title = "clamd"
+	patience_s = 60
+
 	def __init__(self, base, name="clamd"):
 		self.root = debian.unpack("clamd", ["clamav-daemon"], also=["libclamav12"])
-		self.base = os.path.join(base, name)
-		self.port = process.free_port()
+		super().__init__(os.path.join(base, name))
 		self.unix = "unix:%s/clamd.sock" % self.base
 		self.tcp = "tcp:127.0.0.1:%d" % self.port
-		self.process = None
 
 	def start(self):
 		"""Writes configuration and database, starts clamd, returns self when both answer."""
@@ -76,32 +78,17 @@ class Clamd:
 		conf = os.path.join(self.base, "clamd.conf")
 		with open(conf, "w") as handle:
 			handle.write(_CONF.format(base=self.base, port=self.port))
-		self.process = process.start([self.root.file("usr/sbin/clamd"), "-c", conf],
-			os.path.join(self.base, "output"), env=self.root.env(), cwd=self.base)
-		try:
-			process.wait_for(self._is_up, 60, "clamd")
-		except process.StartError as error:
-			self.stop()
-			raise process.StartError("%s\n%s" % (error, self.log())) from None
-		return self
+		return self._launch([self.root.file("usr/sbin/clamd"), "-c", conf], self.root.env())
 
-	def _is_up(self):
-		if self.process.poll() is not None:
-			raise process.StartError("clamd ended with %d" % self.process.returncode)
-		return (process.is_listening(self.unix[len("unix:"):])
-			and process.is_listening(("127.0.0.1", self.port)))
-
-	def stop(self):
-		process.stop(self.process)
-		self.process = None
+	def _addresses(self):
+		return [self.unix[len("unix:"):]] + super()._addresses()
 
 	def freeze(self, on):
 		"""Stops clamd in its tracks (on=True) as a swapping machine would, or lets it go on."""
 		self.process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
-	def log(self):
-		return (process.read_text(os.path.join(self.base, "clamd.log"))
-			+ process.read_text(os.path.join(self.base, "output")))
+	def log(self, limit=None):
+		return process.read_text(os.path.join(self.base, "clamd.log"), limit) + super().log(limit)
 
 	def remove(self):
 		shutil.rmtree(self.base, ignore_errors=True)

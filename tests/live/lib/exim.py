@@ -11,6 +11,7 @@ import signal
 
 from . import debian, process
 from .namespace import Namespace
+from .server import MailServer
 
 _CONF = """\
 # A small Exim for tests.
@@ -81,7 +82,7 @@ _ACL = """\
 """
 
 
-class Exim:
+class Exim(MailServer):
 	"""One private instance.
 
 	base		its folder, made by us, reachable by every user
@@ -92,15 +93,15 @@ class Exim:
 	config		path of its configuration, pid_file of its daemon's process id
 	"""
 
+	title = "Exim"
+
 	def __init__(self, base, sink_port, scanner="", size_limit=300 * 1024 * 1024, port=None):
 		packages = ["exim4-daemon-heavy", "exim4-base", "exim4-config"]
-		self.base = os.path.join(base, "exim")
+		super().__init__(os.path.join(base, "exim"), port)
 		unpacked = debian.unpack("exim", packages)
 		self._unpacked = unpacked.path
-		self.port = port or process.free_port()
 		self.config = os.path.join(self.base, "exim.conf")
 		self.pid_file = os.path.join(self.base, "run", "exim.pid")
-		self.process = None
 		os.makedirs(self.base, exist_ok=True)
 		os.chmod(self.base, 0o755)
 		self.namespace = Namespace(self.base, ["Debian-exim"])
@@ -173,32 +174,15 @@ class Exim:
 	def start(self, config=None):
 		"""Starts the daemon (with another configuration file when given). Returns self when the
 		port answers."""
-		self.process = process.start(self.command("-bdf", "-q5s", config=config),
-			os.path.join(self.base, "output"), env=self.env, cwd=self.base)
-		try:
-			process.wait_for(self._is_up, 30, "Exim")
-		except process.StartError as error:
-			self.stop()
-			raise process.StartError("%s\n%s" % (error, self.log())) from None
-		return self
-
-	def _is_up(self):
-		if self.process.poll() is not None:
-			raise process.StartError("Exim ended with %d" % self.process.returncode)
-		return process.is_listening(("127.0.0.1", self.port))
+		return self._launch(self.command("-bdf", "-q5s", config=config), self.env)
 
 	def stop(self):
-		"""Ends the daemon and what it forked."""
-		if self.process is None:
-			return
-		pid = self.process.pid
-		below = process.descendants(pid)
-		process.stop(self.process, timeout_s=15, sig=signal.SIGTERM)
-		process.kill_group(pid)
+		"""Also what left the daemon's process group."""
+		below = process.descendants(self.process.pid) if self.process else []
+		super().stop()
 		for child in below:
 			if process.title(child).startswith("exim"):
 				os.kill(child, signal.SIGKILL)
-		self.process = None
 
 	def log(self, limit=None):
 		"""What it printed, and its main and reject logs."""
@@ -206,12 +190,7 @@ class Exim:
 		return "".join(process.read_text(os.path.join(self.base, name), limit) for name in names)
 
 	def queued(self):
-		"""How many mails wait in its queue."""
 		count = 0
 		for _, _, names in os.walk(os.path.join(self.base, "spool", "input")):
 			count += len([name for name in names if name.endswith("-H")])
 		return count
-
-	def wait_until_delivered(self, timeout_s=60):
-		"""Waits until the queue is empty. Raises process.StartError when it does not empty."""
-		process.wait_for(lambda: self.queued() == 0, timeout_s, "an empty Exim queue", 0.1)

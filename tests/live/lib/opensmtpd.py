@@ -6,10 +6,10 @@ OpenSMTPD(base, sink_port, filter_command="/path/cordon opensmtpd -c FILE").star
 filter; it runs as the account opensmtpd, so all it reads must be readable by every user."""
 
 import os
-import signal
 
-from . import debian, process
+from . import debian
 from .namespace import Namespace
+from .server import MailServer
 
 _CONF = """\
 # A small OpenSMTPD for tests.
@@ -21,7 +21,7 @@ match from any for any action "sink"
 """
 
 
-class OpenSMTPD:
+class OpenSMTPD(MailServer):
 	"""One private instance.
 
 	base		its folder, made by us, reachable by every user
@@ -31,15 +31,14 @@ class OpenSMTPD:
 	config		path of its smtpd.conf
 	"""
 
+	title = "OpenSMTPD"
+
 	def __init__(self, base, sink_port, filter_command="", size_limit="300M", port=None):
+		super().__init__(os.path.join(base, "opensmtpd"), port)
 		self.root = debian.unpack("opensmtpd", ["opensmtpd"])
 		self.program = self.root.file("usr/sbin/smtpd")
-		self.base = os.path.join(base, "opensmtpd")
-		self.port = port or process.free_port()
 		self.config = os.path.join(self.base, "smtpd.conf")
-		self.log_path = os.path.join(self.base, "output")
 		self.env = self.root.env()
-		self.process = None
 		os.makedirs(self.base, exist_ok=True)
 		os.chmod(self.base, 0o755)
 		self.namespace = Namespace(self.base, ["opensmtpd", "opensmtpq"])
@@ -72,37 +71,12 @@ class OpenSMTPD:
 
 	def start(self):
 		"""Starts the daemon. Returns self when the port answers."""
-		self.process = process.start(self.command("-d"), self.log_path, env=self.env,
-			cwd=self.base)
-		try:
-			process.wait_for(self._is_up, 30, "OpenSMTPD")
-		except process.StartError as error:
-			self.stop()
-			raise process.StartError("%s\n%s" % (error, self.log())) from None
-		return self
-
-	def _is_up(self):
-		if self.process.poll() is not None:
-			raise process.StartError("OpenSMTPD ended with %d" % self.process.returncode)
-		return process.is_listening(("127.0.0.1", self.port))
-
-	def stop(self):
-		"""Ends the daemon and what it forked."""
-		if self.process is None:
-			return
-		pid = self.process.pid
-		process.stop(self.process, timeout_s=15, sig=signal.SIGTERM)
-		process.kill_group(pid)
-		self.process = None
+		return self._launch(self.command("-d"), self.env)
 
 	def restart(self):
 		"""Stops and starts it: it has no other way to take a changed configuration."""
 		self.stop()
 		return self.start()
-
-	def log(self, limit=None):
-		"""What it printed."""
-		return process.read_text(self.log_path, limit)
 
 	def queued(self):
 		"""How many envelopes wait in its queue."""
@@ -111,7 +85,3 @@ class OpenSMTPD:
 			for _, _, names in os.walk(os.path.join(self.spool, folder)):
 				count += len([name for name in names if name != "message"])
 		return count
-
-	def wait_until_delivered(self, timeout_s=60):
-		"""Waits until the queue is empty. Raises process.StartError when it does not empty."""
-		process.wait_for(lambda: self.queued() == 0, timeout_s, "an empty OpenSMTPD queue", 0.1)

@@ -8,9 +8,9 @@ machine, so two accounts that every Debian has and nothing here uses are lent fo
 import grp
 import os
 import pwd
-import signal
 
 from . import debian, process
+from .server import MailServer
 
 _MASTER_CF = """\
 127.0.0.1:{port} inet n - n - {max_smtpd} smtpd{smtpd_options}
@@ -126,7 +126,7 @@ def _group(name):
 	return entry if len(shared) == 1 else None
 
 
-class Postfix:
+class Postfix(MailServer):
 	"""One private instance.
 
 	base		its folder, made by us, reachable by every user
@@ -137,14 +137,15 @@ class Postfix:
 	smtpd_options	"-o NAME=VALUE" of the smtpd on port
 	"""
 
+	title = "Postfix"
+	patience_s = 20
+
 	def __init__(self, base, milter, sink_port, size_limit=300 * 1024 * 1024,
 			milter_content_timeout=60, milter_connect_timeout=10, max_smtpd=100, port=None,
 			main="", master="", smtpd_options=""):
+		super().__init__(os.path.join(base, "postfix"), port)
 		self.root = debian.unpack("postfix", ["postfix"])
-		self.base = os.path.join(base, "postfix")
-		self.port = port or process.free_port()
 		self.log_path = os.path.join(self.base, "mail.log")
-		self.process = None
 		self._more = {"main.cf": main, "master.cf": master}
 		self._settings = dict(base=self.base, smtpd_options=" " + smtpd_options, root=self.root.path, port=self.port,
 			milter=milter, sink_port=sink_port, size_limit=size_limit, max_smtpd=max_smtpd,
@@ -157,29 +158,11 @@ class Postfix:
 		self._make_folders()
 		master = self.root.file("usr/lib/postfix/sbin/master")
 		env = self.root.env(MAIL_CONFIG=os.path.join(self.base, "etc"), MAIL_LOGTAG="postfix")
-		self.process = process.start([master, "-d", "-c", os.path.join(self.base, "etc")],
-			os.path.join(self.base, "master.out"), env=env, cwd=self.base, outlive=outlive)
-		try:
-			process.wait_for(self._is_up, 20, "Postfix")
-		except process.StartError as error:
-			self.stop()
-			raise process.StartError("%s\n%s%s" % (error, self.log(2000),
-				process.read_text(os.path.join(self.base, "master.out"), 2000))) from None
-		return self
+		return self._launch([master, "-d", "-c", os.path.join(self.base, "etc")], env, "master.out",
+			outlive=outlive)
 
-	def _is_up(self):
-		if self.process.poll() is not None:
-			raise process.StartError("Postfix ended with %d" % self.process.returncode)
-		return process.is_listening(("127.0.0.1", self.port))
-
-	def stop(self):
-		"""Ends master and its children, which are one process group."""
-		if self.process is None:
-			return
-		pid = self.process.pid
-		process.stop(self.process, timeout_s=15, sig=signal.SIGTERM)
-		process.kill_group(pid)
-		self.process = None
+	def _last_words(self):
+		return self.log(2000) + process.read_text(os.path.join(self.base, "master.out"), 2000)
 
 	def log(self, limit=None):
 		"""The text of its mail log."""
@@ -192,10 +175,6 @@ class Postfix:
 			for _, _, names in os.walk(os.path.join(self.base, "queue", queue)):
 				count += len(names)
 		return count
-
-	def wait_until_delivered(self, timeout_s=60):
-		"""Waits until the queue is empty. Raises process.StartError when it does not empty."""
-		process.wait_for(lambda: self.queued() == 0, timeout_s, "an empty Postfix queue", 0.1)
 
 	def _make_folders(self):
 		owner, group = _lend_accounts()

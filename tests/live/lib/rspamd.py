@@ -4,7 +4,8 @@
 import os
 import shutil
 
-from . import debian, process
+from . import debian
+from .server import Server
 
 _CONF = """\
 options {{
@@ -40,12 +41,15 @@ antivirus {{
 """
 
 
-class Rspamd:
+class Rspamd(Server):
 	"""base is its folder; milter its address, as milter.deliver() wants it."""
 
+	title = "rspamd"
+	patience_s = 60
+
 	def __init__(self, base, socket):
+		super().__init__(os.path.join(base, "rspamd"))
 		self.root = debian.unpack("rspamd", ["rspamd"])
-		self.base = os.path.join(base, "rspamd")
 		shutil.rmtree(self.base, ignore_errors=True)
 		os.makedirs(self.base)
 		self.milter = "unix:%s/milter.sock" % self.base
@@ -54,7 +58,6 @@ class Rspamd:
 			handle.write(_CONF.format(base=self.base, share=self.share, socket=socket))
 		with open(os.path.join(self.base, "rspamd.lua"), "w") as handle:
 			handle.write('require "global_functions" ()\nconfig["regexp"] = {}\nrspamd_maps = {}\n')
-		self.process = None
 
 	def start(self):
 		variables = {"PLUGINSDIR": self.share + "/plugins", "RULESDIR": self.base,
@@ -62,23 +65,13 @@ class Rspamd:
 			"RUNDIR": self.base, "CONFDIR": self.base, "LOCAL_CONFDIR": self.base}
 		user = ["-i", "-u", "root", "-g", "root"] if os.getuid() == 0 else []
 		private = self.root.file("usr/lib/rspamd")
-		self.process = process.start([self.root.file("usr/bin/rspamd"), "-f", *user, "-c",
+		return self._launch([self.root.file("usr/bin/rspamd"), "-f", *user, "-c",
 			os.path.join(self.base, "rspamd.conf")]
 			+ ["--var=%s=%s" % pair for pair in variables.items()],
-			os.path.join(self.base, "output"), cwd=self.base, env=self.root.env(
-				LD_LIBRARY_PATH="%s:%s" % (self.root.library_path(), private)))
+			self.root.env(LD_LIBRARY_PATH="%s:%s" % (self.root.library_path(), private)))
 
-		def is_up():
-			if self.process.poll() is not None:
-				raise process.StartError("rspamd ended with %d\n%s" % (self.process.returncode,
-					self.log()))
-			return process.is_listening(self.milter[len("unix:"):])
-		process.wait_for(is_up, 60, "rspamd")
-		return self
+	def _addresses(self):
+		return [self.milter[len("unix:"):]]
 
-	def stop(self):
-		process.stop(self.process)
-		self.process = None
-
-	def log(self):
-		return process.read_text(os.path.join(self.base, "output"))[-4000:]
+	def _last_words(self):
+		return self.log(4000)

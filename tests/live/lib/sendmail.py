@@ -3,10 +3,10 @@ below one work folder, one SMTP port on loopback, the milter under test as input
 relayed by SMTP to a sink. All paths are set in the .cf file, so nothing of /etc/mail is read."""
 
 import os
-import signal
 import subprocess
 
 from . import debian, process
+from .server import MailServer
 
 # No backquote may stand in a value; the quotes of m4 are ` and '.
 _MC = """\
@@ -75,15 +75,17 @@ def _milter_address(milter):
 	return "inet:%s@%s" % (port, host)
 
 
-class Sendmail:
-	"""One private instance; base, milter, sink_port and port as in postfix.Postfix."""
+class Sendmail(MailServer):
+	"""One private instance; base, milter, sink_port and port as in postfix.Postfix. Its log goes to
+	syslog: log() has what it printed."""
+
+	title = "Sendmail"
+	patience_s = 100
 
 	def __init__(self, base, milter, sink_port, size_limit=300 * 1024 * 1024, port=None):
 		packages = ["sendmail-bin", "sendmail-cf", "sendmail-base", "m4"]
 		self.root = debian.unpack("sendmail", packages)
-		self.base = os.path.join(base, "sendmail")
-		self.port = port or process.free_port()
-		self.process = None
+		super().__init__(os.path.join(base, "sendmail"), port)
 		self._settings = dict(base=self.base, port=self.port, sink_port=sink_port,
 			size_limit=size_limit, milter="")
 		if milter:
@@ -96,41 +98,11 @@ class Sendmail:
 		command = [binary, "-bD", "-C", os.path.join(self.base, "sendmail.cf"), "-q2s"]
 		# Before it reads its configuration Sendmail sleeps 60 s when the host name has no dot.
 		# A name that is an address has some and is not looked up.
-		self.process = process.start(command, os.path.join(self.base, "output"),
-			env=self.root.env(), cwd=self.base, hostname="127.0.0.1")
-		try:
-			process.wait_for(self._is_up, 100, "Sendmail")
-		except process.StartError as error:
-			self.stop()
-			raise process.StartError("%s\n%s" % (error, self.log())) from None
-		return self
-
-	def _is_up(self):
-		if self.process.poll() is not None:
-			raise process.StartError("Sendmail ended with %d" % self.process.returncode)
-		return process.is_listening(("127.0.0.1", self.port))
-
-	def stop(self):
-		"""Ends the daemon and what it forked, which are one process group."""
-		if self.process is None:
-			return
-		pid = self.process.pid
-		process.stop(self.process, timeout_s=15, sig=signal.SIGTERM)
-		process.kill_group(pid)
-		self.process = None
-
-	def log(self):
-		"""What it wrote to its standard output and error. (Its log goes to syslog.)"""
-		return process.read_text(os.path.join(self.base, "output"))
+		return self._launch(command, self.root.env(), hostname="127.0.0.1")
 
 	def queued(self):
-		"""How many mails wait in its queue."""
 		return len([name for name in os.listdir(os.path.join(self.base, "queue"))
 			if name.startswith("qf")])
-
-	def wait_until_delivered(self, timeout_s=60):
-		"""Waits until the queue is empty. Raises process.StartError when it does not empty."""
-		process.wait_for(lambda: self.queued() == 0, timeout_s, "an empty Sendmail queue", 0.1)
 
 	def _make_files(self):
 		for folder, mode in ((self.base, 0o755), (os.path.join(self.base, "queue"), 0o700)):
