@@ -67,16 +67,7 @@ class Hop:
 
 	def wait(self, test_id, timeout_s=10):
 		"""The mail with that X-Test-Id, or None."""
-		end = time.monotonic() + timeout_s
-		with self._lock:
-			while True:
-				for mail in self.mails:
-					if mail.test_id == test_id:
-						return mail
-				left = end - time.monotonic()
-				if left <= 0:
-					return None
-				self._lock.wait(left)
+		return sink.wait_for_mail(self._lock, self.mails, test_id, timeout_s)
 
 	def counts(self):
 		"""A dict: X-Test-Id -> how often it arrived."""

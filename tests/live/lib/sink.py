@@ -150,16 +150,22 @@ class Sink:
 
 	def wait(self, test_id, timeout_s=30):
 		"""The first mail with that X-Test-Id; None when none comes in time."""
-		end = time.monotonic() + timeout_s
-		with self._lock:
-			while True:
-				for mail in self._mails:
-					if mail.test_id == test_id:
-						return mail
-				left = end - time.monotonic()
-				if left <= 0:
-					return None
-				self._lock.wait(left)
+		return wait_for_mail(self._lock, self._mails, test_id, timeout_s)
+
+
+def wait_for_mail(lock, mails, test_id, timeout_s):
+	"""The first of the mails with that X-Test-Id; None when none comes in time. The condition `lock`
+	guards them and is told of each."""
+	end = time.monotonic() + timeout_s
+	with lock:
+		while True:
+			for mail in mails:
+				if mail.test_id == test_id:
+					return mail
+			left = end - time.monotonic()
+			if left <= 0:
+				return None
+			lock.wait(left)
 
 
 def main():
