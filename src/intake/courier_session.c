@@ -439,10 +439,12 @@ session_on_timer(void *ctx)
 	struct courier_session *s = ctx;
 	enum session_clock_event event = session_clock_take(&s->clock);
 
+	if (event == SESSION_CLOCK_EARLY) /* session_leave() would set the limit anew */
+		return;
 	session_enter(s);
 	if (!s->is_dead && event == SESSION_CLOCK_EXPIRED)
 		session_expire(s);
-	else if (!s->is_dead && event == SESSION_CLOCK_KICKED)
+	else if (!s->is_dead)
 		session_step(s);
 	session_leave(s, true);
 }

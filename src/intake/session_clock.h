@@ -18,7 +18,8 @@ struct session_clock {
 };
 
 enum session_clock_event {
-	SESSION_CLOCK_EARLY = 0, /* nothing to do, it is set for the rest */
+	SESSION_CLOCK_EARLY = 0, /* nothing to do, the timer is set for the rest; a limit set
+				  * now would begin anew */
 	SESSION_CLOCK_KICKED,
 	SESSION_CLOCK_EXPIRED, /* silent from now on, until it is set or kicked */
 };

@@ -305,6 +305,24 @@ test_vanished(void **state UNUSED)
 	}
 }
 
+/* What comes late moves the limit on, but does not take it away. */
+static void
+test_timeout_moves(void **state UNUSED)
+{
+	struct filter_peer p;
+
+	filter_init(&p, courier_session_start);
+	p.env.io_timeout_ms = 60;
+	for (unsigned i = 0; i < 3; i++) {
+		filter_send(&p, "/half", 0);
+		filter_run_ms(&p, 20);
+	}
+	filter_run_ms(&p, 300);
+	assert_got(&p, COULD_NOT);
+	assert_null(p.session);
+	filter_done(&p);
+}
+
 static void
 test_timeout_and_drain(void **state UNUSED)
 {
@@ -401,6 +419,7 @@ main(void)
 		cmocka_unit_test(test_no_control_file),
 		cmocka_unit_test(test_large_and_changing),
 		cmocka_unit_test(test_vanished),
+		cmocka_unit_test(test_timeout_moves),
 		cmocka_unit_test(test_timeout_and_drain),
 		cmocka_unit_test(test_from_mta),
 		cmocka_unit_test(test_paths),
