@@ -508,6 +508,27 @@ test_time_limits(void **state UNUSED)
 	}
 }
 
+/* What comes in time moves the limit on, but does not take it away. */
+static void
+test_timeout_moves(void **state UNUSED)
+{
+	struct sink_state k;
+	struct client c;
+
+	sink_init(&k);
+	k.env.io_timeout_ms = 60;
+	client_start(&c, &k);
+	SEND(&c, "zINSTREAM\0");
+	for (unsigned i = 0; i < 3; i++) {
+		SEND(&c, "\0\0\0\2ab");
+		sink_run_ms(&k, 20);
+	}
+	sink_run_ms(&k, 300);
+	EXPECT(&c, "COMMAND READ TIMED OUT\n");
+	client_done(&c);
+	sink_done(&k);
+}
+
 /* A client that never reads costs a bounded buffer and its time, and scans end as undelivered.
  */
 static void
@@ -579,6 +600,7 @@ main(void)
 		cmocka_unit_test(test_vanish_in_folder),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_time_limits),
+		cmocka_unit_test(test_timeout_moves),
 		cmocka_unit_test(test_unread_answers),
 		cmocka_unit_test(test_drain),
 	};

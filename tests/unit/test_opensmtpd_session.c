@@ -407,6 +407,15 @@ test_timeouts(void **state UNUSED)
 		assert_null(p.session);
 		filter_done(&p);
 	}
+	filter_init(&p, opensmtpd_session_start); /* lines move it on, and it stays */
+	p.env.io_timeout_ms = 60;
+	for (unsigned i = 0; i < 3; i++) {
+		filter_send(&p, "config|x|y\n", 0);
+		filter_run_ms(&p, 20);
+	}
+	filter_run_ms(&p, 300);
+	assert_null(p.session);
+	filter_done(&p);
 	begin(&p); /* idle: no limit */
 	p.env.io_timeout_ms = 30;
 	filter_send(&p, CONNECT("1"), 0);
