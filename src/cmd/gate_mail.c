@@ -272,8 +272,8 @@ mail_end(void *mail)
 		return;
 	}
 	gm->job = (struct scan_job){ .input = m->spool.region, .input_len = m->spool.len,
-		.roles = m->is_file ? 0 : ROLE_ENTITY, .name = path_get_base(m->file_name), .timeout_ms = gm->config->message_timeout_ms,
-		.done = mail_scanned, .owner = gm };
+		.roles = m->is_file ? 0 : ROLE_ENTITY, .name = path_get_base(m->file_name),
+		.timeout_ms = gm->config->message_timeout_ms, .done = mail_scanned, .owner = gm };
 	gm->scanning = true;
 	pipeline_start(gm->gate->pipeline, &gm->job);
 }

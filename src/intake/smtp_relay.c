@@ -146,8 +146,8 @@ on_data_reply(struct smtp_session *s, const struct smtp_reply *r)
 		next_hop_send_mail(s->hop, s->pieces, s->piece_count, replies);
 		return;
 	}
-	if (r->code / 100 == 2) {
-		/* Not the word that lets a mail through. The mail was not even sent. */
+	if (r->code / 100 < 4) {
+		/* Neither "go on" nor a refusal, and the mail was not even sent. */
 		next_hop_drop(&s->hop);
 		smtp_answer_own(s, "451 4.5.0 The next server does not speak SMTP", false);
 		return;
@@ -171,8 +171,7 @@ tell_failure(struct smtp_session *s, const char *why)
 
 	log_warn(NULL,
 	    "event=next_hop_failed listener=%s next_hop=%s error=\"%s\": the client gets 451 "
-	    "and "
-	    "keeps the mail",
+	    "and keeps the mail",
 	    s->base.client.listener, s->options->next_hop, why);
 	next_hop_drop(&s->hop);
 	if (s->is_mail_waiting || s->recipients_waiting > 0) {

@@ -141,7 +141,7 @@ _TROUBLES = (
 	("MAIL", b"250 \x00\r\n"), ("MAIL", b"2" * 200000 + b"\r\n"), ("RCPT", hop.CLOSE),
 	("RCPT", b"421 4.3.2 leaving\r\n"), ("RCPT", b"250 ok\r\n250 out of turn\r\n"),
 	("DATA", hop.CLOSE), ("DATA", b"451 4.3.0 disk\r\n"), ("DATA", b"421 4.3.2 leaving\r\n"),
-	("DATA", b"250 what\r\n"), (".", hop.CLOSE), (".", hop.SILENT), (".", b"452 4.3.1 full\r\n"),
+	("DATA", b"250 what\r\n"), ("DATA", b"334 what\r\n"), (".", hop.CLOSE), (".", hop.SILENT), (".", b"452 4.3.1 full\r\n"),
 	(".", b"250"), (".", b"421 4.3.2 leaving\r\n"))
 
 
