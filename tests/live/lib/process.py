@@ -3,6 +3,7 @@ free loopback ports and a folder that daemons with fewer rights can reach."""
 
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,6 +14,8 @@ import time
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUTS = 0x04000000
 _SOCKET_PATH_MAX = 60     # folder part; sun_path holds 108 bytes with the socket's own name
+_FIRST_PORT = 10240       # above those that have names in /etc/services
+_held_ports = []
 
 
 class StartError(Exception):
@@ -72,11 +75,40 @@ def kill_group(pid):
 		pass
 
 
+def last_port():
+	"""The last port that a test may be given: the next is the first of those that the kernel takes
+	for the near end of a connection. 65535 when it takes them all."""
+	words = read_text("/proc/sys/net/ipv4/ip_local_port_range").split()
+	last = int(words[0]) - 1 if words else 32767
+	return last if last >= _FIRST_PORT + 2000 else 65535
+
+
+def may_have(port):
+	"""Whether the port is ours from now on: nobody else was given it, and nobody listens there. A
+	name in the network namespace marks it, and goes with this process."""
+	mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	try:
+		mark.bind("\0cordon-test-port-%d" % port)
+		with socket.socket() as probe:
+			probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+			probe.bind(("127.0.0.1", port))
+	except OSError:
+		mark.close()
+		return False
+	_held_ports.append(mark)
+	return True
+
+
 def free_port():
-	"""A TCP port of 127.0.0.1 that nobody uses at the moment."""
-	with socket.socket() as probe:
-		probe.bind(("127.0.0.1", 0))
-		return probe.getsockname()[1]
+	"""A TCP port of 127.0.0.1 for a server that is yet to be started, perhaps more than once. No
+	other test that runs beside this one is given it, and the kernel does not take it for somebody's
+	connection: a server would then find it in use, or a client speak with a stranger."""
+	last = last_port()
+	for _ in range(1000):
+		port = random.randint(_FIRST_PORT, last)
+		if may_have(port):
+			return port
+	raise StartError("no free port between %d and %d on 127.0.0.1" % (_FIRST_PORT, last))
 
 
 def wait_for(condition, timeout_s, what, step_s=0.05):
