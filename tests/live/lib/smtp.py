@@ -26,6 +26,7 @@ class Client:
 
 	def __init__(self, port, host="127.0.0.1", timeout_s=120, helo="client.test.example"):
 		self._socket = socket.create_connection((host, port), timeout_s)
+		self._said = "the connect"
 		self._file = self._socket.makefile("rb")
 		self.greeting = self._read()
 		self.hello = self.command("EHLO " + helo)
@@ -62,9 +63,9 @@ class Client:
 			try:
 				line = self._file.readline(8192)
 			except OSError as error:
-				raise ConnectionLost(str(error)) from None
+				raise ConnectionLost("%s after %s" % (error, self._said)) from None
 			if len(line) < 4:
-				raise ConnectionLost("closed after %r" % lines)
+				raise ConnectionLost("closed after %s and %r" % (self._said, lines))
 			lines.append(line[4:].decode("utf-8", "replace").rstrip("\r\n"))
 			if line[3:4] != b"-":
 				return Reply(int(line[:3]), "\n".join(lines))
@@ -72,10 +73,11 @@ class Client:
 	def command(self, line):
 		"""Sends one line (str or bytes, without its end) and returns the Reply."""
 		data = line if isinstance(line, bytes) else line.encode("utf-8")
+		self._said = repr(data[:60])
 		try:
 			self._socket.sendall(data + b"\r\n")
 		except OSError as error:
-			raise ConnectionLost(str(error)) from None
+			raise ConnectionLost("%s at %s" % (error, self._said)) from None
 		return self._read()
 
 	def data(self, content):
@@ -85,10 +87,11 @@ class Client:
 			content = b"." + content
 		if content and not content.endswith(b"\r\n"):
 			content += b"\r\n"
+		self._said = "a mail of %d bytes" % len(content)
 		try:
 			self._socket.sendall(content + b".\r\n")
 		except OSError as error:
-			raise ConnectionLost(str(error)) from None
+			raise ConnectionLost("%s at %s" % (error, self._said)) from None
 		return self._read()
 
 	def mail(self, content, sender="alice@client.example", recipients=("bob@test.example",)):
