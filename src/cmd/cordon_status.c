@@ -93,6 +93,7 @@ print_status(json_t *o)
 	    (long long)number_at(o, NULL, "objects"));
 	print_numbers("verdicts", json_object_get(o, "verdicts"), true);
 	print_numbers("actions", json_object_get(o, "actions"), true);
+	print_numbers("behind", json_object_get(o, "behind"), true);
 	print_numbers("causes", json_object_get(o, "causes"), false);
 	print_numbers("ambiguities", json_object_get(o, "ambiguities"), false);
 	print_numbers("viruses", json_object_get(o, "viruses"), false);

@@ -157,6 +157,12 @@ mail_set_next_hop(void *mail, unsigned code, struct slice text)
 	message_set_next_hop(((struct gate_mail *)mail)->message, code, text);
 }
 
+static void
+mail_set_answer(void *mail, unsigned code)
+{
+	((struct gate_mail *)mail)->message->answer_code = code;
+}
+
 static uint8_t *
 mail_body_reserve(void *mail, size_t want, size_t *ret_room)
 {
@@ -375,6 +381,7 @@ const struct intake_sink gate_sink = {
 	.mail_set_queue_id = mail_set_queue_id,
 	.mail_set_file = mail_set_file,
 	.mail_set_next_hop = mail_set_next_hop,
+	.mail_set_answer = mail_set_answer,
 	.mail_header = mail_header,
 	.mail_header_end = mail_header_end,
 	.mail_body_reserve = mail_body_reserve,

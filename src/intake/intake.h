@@ -110,6 +110,9 @@ struct intake_sink {
 	/* The next hop's last word on the mail, before mail_close(): its reply code (0: none came)
 	 * and text. It goes to the record. */
 	void (*mail_set_next_hop)(void *mail, unsigned code, struct slice text);
+	/* The reply code that the client gets at last, before mail_close(), where it may be another
+	 * than finish() gave: the next hop refused the mail, or is gone. */
+	void (*mail_set_answer)(void *mail, unsigned code);
 	/* All is there: the session stops reading and waits for finish(). A protocol that never
 	 * called mail_header() gave the whole mail, header and all, as body bytes. */
 	void (*mail_end)(void *mail);

@@ -5,13 +5,15 @@
 #include "intake/smtp_session_private.h"
 
 void
-smtp_answer_own(struct smtp_session *s, const char *line, bool delivered)
+smtp_answer_own(struct smtp_session *s, unsigned code, const char *text)
 {
 	unsigned times = s->is_lmtp ? s->recipients : 1;
 
 	for (unsigned i = 0; i < times; i++)
-		smtp_session_say(s, "%s", line);
-	s->is_delivered = delivered;
+		smtp_session_say(s, "%u %s", code, text);
+	if (s->mail != NULL)
+		smtp_session_get_sink(s)->mail_set_answer(s->mail, code);
+	s->is_delivered = s->state >= SMTP_STATE_SINK; /* else nothing was decided yet */
 	s->state = SMTP_STATE_ANSWER;
 	next_hop_release(&s->hop, s->is_mail_taken);
 	s->is_mail_taken = false;
@@ -22,9 +24,9 @@ answer_decided(struct smtp_session *s, unsigned code, const char *enhanced, cons
 {
 	char line[480];
 
-	snprintf(line, sizeof(line), "%u %s%s%.400s", code, enhanced,
-	    enhanced[0] == '\0' ? "" : " ", text);
-	smtp_answer_own(s, line, true);
+	snprintf(
+	    line, sizeof(line), "%s%s%.400s", enhanced, enhanced[0] == '\0' ? "" : " ", text);
+	smtp_answer_own(s, code, line);
 }
 
 void
@@ -38,8 +40,8 @@ smtp_answer_finish(struct smtp_session *s, const struct intake_reply *r)
 			answer_decided(
 			    s, 451, "4.3.0", "The mail could not be kept, try again later");
 		} else if (s->hop == NULL) {
-			smtp_answer_own(
-			    s, "451 4.4.2 The next server is gone, try again later", false);
+			answer_decided(
+			    s, 451, "4.4.2", "The next server is gone, try again later");
 		} else {
 			s->pieces = r->pieces;
 			s->piece_count = r->piece_count;

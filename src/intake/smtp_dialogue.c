@@ -351,9 +351,9 @@ smtp_dialogue_end_data(struct smtp_session *s)
 
 	s->mail_due_ms = 0;
 	if (s->hop == NULL) {
-		smtp_answer_own(s, "451 4.4.2 The next server is gone, try again later", false);
+		smtp_answer_own(s, 451, "4.4.2 The next server is gone, try again later");
 	} else if (is_bare && s->options->bare_line_end == CONFIG_BARE_REFUSE) {
-		smtp_answer_own(s, "550 5.6.0 The mail has CR or LF alone", false);
+		smtp_answer_own(s, 550, "5.6.0 The mail has CR or LF alone");
 	} else {
 		s->state = SMTP_STATE_SINK;
 		smtp_session_get_sink(s)->mail_end(s->mail);

@@ -83,7 +83,7 @@ smtp_relay_begin_data(struct smtp_session *s)
 	if (next_hop_command(s->hop, SLICE_LIT("DATA")) == 0)
 		return;
 	s->is_data_waiting = false;
-	smtp_answer_own(s, "451 4.3.0 No memory, try again later", false);
+	smtp_answer_own(s, 451, "4.3.0 No memory, try again later");
 }
 
 static void
@@ -111,6 +111,16 @@ on_recipient_reply(struct smtp_session *s, const struct smtp_reply *r)
 	s->recipients_waiting--;
 }
 
+/* Its last word is the client's. */
+static void
+relay_note(struct smtp_session *s, const struct smtp_reply *r)
+{
+	const struct intake_sink *sink = smtp_session_get_sink(s);
+
+	sink->mail_set_next_hop(s->mail, r->code, smtp_reply_get_line(r, 0));
+	sink->mail_set_answer(s->mail, r->code);
+}
+
 /* The last word on the mail, for one recipient or all. */
 static void
 on_final_reply(struct smtp_session *s, const struct smtp_reply *r)
@@ -122,8 +132,7 @@ on_final_reply(struct smtp_session *s, const struct smtp_reply *r)
 	/* Of several recipients' replies the worst goes to the record. */
 	if (s->mail != NULL && r->code > s->final_code) {
 		s->final_code = r->code;
-		smtp_session_get_sink(s)->mail_set_next_hop(
-		    s->mail, r->code, smtp_reply_get_line(r, 0));
+		relay_note(s, r);
 	}
 	if (--s->finals > 0)
 		return;
@@ -149,12 +158,11 @@ on_data_reply(struct smtp_session *s, const struct smtp_reply *r)
 	if (r->code / 100 < 4) {
 		/* Neither "go on" nor a refusal, and the mail was not even sent. */
 		next_hop_drop(&s->hop);
-		smtp_answer_own(s, "451 4.5.0 The next server does not speak SMTP", false);
+		smtp_answer_own(s, 451, "4.5.0 The next server does not speak SMTP");
 		return;
 	}
 	/* It does not want the mail: that is the last word, for every recipient. */
-	smtp_session_get_sink(s)->mail_set_next_hop(
-	    s->mail, r->code, smtp_reply_get_line(r, 0));
+	relay_note(s, r);
 	for (unsigned i = 0; i < (s->is_lmtp ? s->recipients : 1); i++)
 		say_reply(s, r);
 	s->is_delivered = true;
@@ -192,11 +200,14 @@ tell_failure(struct smtp_session *s, const char *why)
 			for (unsigned i = 0; i < finals; i++)
 				smtp_session_say(
 				    s, "451 4.4.2 The next server is gone, try again later");
+			if (s->mail != NULL && s->final_code < 451)
+				smtp_session_get_sink(s)->mail_set_answer(s->mail, 451);
+			s->is_delivered = true;
 			s->is_mail_taken = false;
 			s->state = SMTP_STATE_ANSWER;
 		} else {
 			smtp_answer_own(
-			    s, "451 4.4.2 The next server is gone, try again later", false);
+			    s, 451, "4.4.2 The next server is gone, try again later");
 		}
 	}
 	if (!s->is_dead)

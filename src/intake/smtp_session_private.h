@@ -155,7 +155,7 @@ bool smtp_relay_is_waiting(const struct smtp_session *s);
 void smtp_answer_finish(struct smtp_session *s, const struct intake_reply *r);
 /* The same reply of ours for each recipient (LMTP) or once, and the mail is over. delivered: it
  * is the answer that was decided on. */
-void smtp_answer_own(struct smtp_session *s, const char *line, bool delivered);
+void smtp_answer_own(struct smtp_session *s, unsigned code, const char *text);
 
 /* smtp_tls.c */
 /* The certificate of a listener, loaded when its files are new. NULL: none, or it cannot be

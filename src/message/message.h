@@ -49,6 +49,7 @@ struct message {
 	bool is_file;         /* is no mail: file_name */
 	struct slice file_name;
 	unsigned next_hop_code; /* its last reply, 0: none came */
+	unsigned answer_code;   /* what the client got at last, 0: what was decided */
 	struct slice next_hop_text;
 	unsigned flags;       /* MESSAGE_* */
 	int64_t begun_us, ended_us;

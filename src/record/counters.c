@@ -75,6 +75,8 @@ counters_add(struct counters *c, const struct record *r)
 	c->lost += !r->delivered;
 	c->verdicts[r->verdict]++;
 	c->actions[r->action]++;
+	c->refused_behind += r->action == ACTION_ACCEPT && r->code / 100 == 5;
+	c->deferred_behind += r->action == ACTION_ACCEPT && r->code / 100 == 4;
 	causes_count(c, r->causes);
 	classes_count(c, r->classes);
 	c->cache_hits += r->cache_hits;
@@ -105,6 +107,12 @@ counters_format_summary(struct counters *c, struct counters *before, struct buf 
 	for (int i = 0; i < ACTION_COUNT; i++)
 		s |= buf_printf(out, " %s=%" PRIu64, action_get_name((enum action)i),
 		    c->actions[i] - before->actions[i]);
+	if (c->refused_behind > before->refused_behind)
+		s |= buf_printf(out, " refused_behind=%" PRIu64,
+		    c->refused_behind - before->refused_behind);
+	if (c->deferred_behind > before->deferred_behind)
+		s |= buf_printf(out, " deferred_behind=%" PRIu64,
+		    c->deferred_behind - before->deferred_behind);
 	for (int i = 0; i < CAUSE_COUNT; i++) {
 		if (c->causes[i] > before->causes[i])
 			s |= buf_printf(out, " cause=%s:%" PRIu64,
@@ -143,8 +151,10 @@ int
 counters_format_json(const struct counters *c, struct buf *out)
 {
 	int s = buf_printf(out, "\"started\":%" PRIu64 ",\"mails\":%" PRIu64 ",\"bytes\":%" PRIu64
-	    ",\"objects\":%" PRIu64 ",\"recipients\":%" PRIu64 ",\"answers_lost\":%" PRIu64,
-	    c->started, c->mails, c->bytes, c->objects, c->recipients, c->lost);
+	    ",\"objects\":%" PRIu64 ",\"recipients\":%" PRIu64 ",\"answers_lost\":%" PRIu64
+	    ",\"behind\":{\"refused\":%" PRIu64 ",\"deferred\":%" PRIu64 "}",
+	    c->started, c->mails, c->bytes, c->objects, c->recipients, c->lost,
+	    c->refused_behind, c->deferred_behind);
 	bool first = true;
 
 	s |= buf_append_str(out, ",\"verdicts\":{");

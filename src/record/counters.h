@@ -22,6 +22,8 @@ struct counters {
 	uint64_t started;              /* seconds since 1970 */
 	uint64_t mails, bytes, objects, recipients, lost;
 	uint64_t verdicts[4], actions[8]; /* by enum mail_verdict, enum action */
+	/* accepted by us, but the client got 5xx or 4xx: the next hop's, or because it is gone */
+	uint64_t refused_behind, deferred_behind;
 	uint64_t causes[32]; /* by enum cause: mails with something unscanned for it */
 	uint64_t
 	    classes[AMBIGUITY_MAX + 1]; /* by class of ambiguity: mails in which it diverged */

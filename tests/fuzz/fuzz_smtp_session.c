@@ -80,6 +80,13 @@ fuzz_next_hop(void *mail, unsigned code, struct slice text)
 	ASSERT(f.mail->is_over && code >= 200 && code < 600 && text.len < 70000);
 }
 
+static void
+fuzz_answer(void *mail, unsigned code)
+{
+	called(mail);
+	ASSERT(code >= 200 && code < 600);
+}
+
 static uint8_t *
 fuzz_reserve(void *mail, size_t want, size_t *ret_room)
 {
@@ -155,6 +162,7 @@ static const struct intake_sink fuzz_sink = {
 	.mail_recipient = fuzz_recipient,
 	.mail_set_queue_id = fuzz_queue_id,
 	.mail_set_next_hop = fuzz_next_hop,
+	.mail_set_answer = fuzz_answer,
 	.mail_body_reserve = fuzz_reserve,
 	.mail_body_commit = fuzz_commit,
 	.mail_end = fuzz_end,

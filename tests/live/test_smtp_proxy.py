@@ -3,6 +3,7 @@
 what happens when the next hop or the client misbehaves. No mail is lost, doubled, split or passed
 unseen."""
 
+import json
 import smtplib
 import ssl
 import threading
@@ -622,11 +623,11 @@ def lmtp_replies_for_each_recipient(relay):
 	"""What each recipient was told is the next hop's; the record has the worst of it, and a next
 	hop that leaves in the middle has left the others with the client."""
 	relay.start(protocol="lmtp", next_hop_timeout_ms=2000)
-	for finals, want, code in (
-			([b"250 2.0.0 a\r\n", b"550 5.1.1 b\r\n", b"250 2.0.0 c\r\n"], ["250", "550", "250"], 550),
-			([b"452 4.2.2 a\r\n", b"250 2.0.0 b\r\n", b"250 2.0.0 c\r\n"], ["452", "250", "250"], 452),
-			([b"250 2.0.0 a\r\n", hop.CLOSE], ["250", "451", "451"], 250),
-			([b"250 2.0.0 a\r\n", b"250 2.0.0 b\r\n", hop.SILENT], ["250", "250", "451"], 250)):
+	for finals, want, code, answer in (
+			([b"250 2.0.0 a\r\n", b"550 5.1.1 b\r\n", b"250 2.0.0 c\r\n"], ["250", "550", "250"], 550, 550),
+			([b"452 4.2.2 a\r\n", b"250 2.0.0 b\r\n", b"250 2.0.0 c\r\n"], ["452", "250", "250"], 452, 452),
+			([b"250 2.0.0 a\r\n", hop.CLOSE], ["250", "451", "451"], 250, 451),
+			([b"250 2.0.0 a\r\n", b"250 2.0.0 b\r\n", hop.SILENT], ["250", "250", "451"], 250, 451)):
 		seen = len(relay.filter.log_lines("event=mail"))
 		relay.hop.answer = lambda verb, _line, _hop, f=finals: list(f) if verb == "." else None
 		with raw.Raw(relay.port) as client:
@@ -637,7 +638,33 @@ def lmtp_replies_for_each_recipient(relay):
 			got = [client.reply()[:3] for _ in range(3)]
 		expect(got == want, "%r, not %r" % (got, want))
 		line = relay.filter.wait_log("event=mail", count=seen + 1)[-1]
-		expect("next_hop_code=%d" % code in line, "not %d: %s" % (code, line))
+		expect(" next_hop_code=%d" % code in line and " code=%d" % answer in line and
+			"answer=lost" not in line, "not %d and %d: %s" % (code, answer, line))
+
+
+@test
+def what_the_client_was_told_is_recorded(relay):
+	"""A mail that we accept and the next hop does not is no mail that arrived: the record has the
+	client's answer, the counters and the summary tell of it."""
+	relay.start(next_hop_timeout_ms=2000, settings=dict(summary_interval_s=1))
+	for verb, says, reply, behind in ((".", b"554 5.6.0 no\r\n", "554 5.6.0 no", 554),
+			("DATA", b"450 4.2.0 later\r\n", "450 4.2.0 later", 450),
+			(".", hop.CLOSE, "451 4.4.2", 0), ("DATA", hop.SILENT, "451 4.4.2", 0)):
+		seen = len(relay.filter.log_lines("event=mail"))
+		relay.hop.answer = lambda at, _line, _hop, v=verb, s=says: s if at == v else None
+		expect_reply(relay.send(mails.clean("told")), reply)
+		line = relay.filter.wait_log("event=mail", count=seen + 1)[-1]
+		expect(" verdict=clean action=accept code=%s " % reply[:3] in line and
+			"answer=lost" not in line, line)
+		expect((" next_hop_code=%d" % behind in line) if behind else
+			("next_hop_code" not in line), line)
+	counted = json.loads(relay.filter.cordon("status", "--json")[1])
+	expect(counted["behind"] == {"refused": 1, "deferred": 3} and counted["actions"]["accept"] == 4,
+		counted)
+	text = relay.filter.cordon("status")[1]
+	expect("behind      refused 1, deferred 3\n" in text, text)
+	relay.filter.wait_log("event=summary", "refused_behind=1")
+	relay.filter.wait_log("event=summary", "deferred_behind=")
 
 
 @test

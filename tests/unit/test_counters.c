@@ -12,6 +12,7 @@ static struct record
 record_of(uint8_t verdict, uint8_t action, const char *names, const char *causes)
 {
 	return (struct record){ .verdict = verdict, .action = action, .delivered = 1,
+		.code = action == ACTION_ACCEPT ? 250 : action == ACTION_REJECT ? 550 : 451,
 		.size_bytes = 1000, .objects = 3, .recipient_count = 2, .names = slice_of_str(names),
 		.causes = slice_of_str(causes), .total_us = 2500, .receive_us = 1000,
 		.cache_hits = 1, .cache_misses = 2 };
@@ -54,8 +55,19 @@ test_adding(void **state UNUSED)
 	assert_int_equal(c.causes[CAUSE_CORRUPT], 1);
 	assert_int_equal(c.causes[CAUSE_UNSUPPORTED], 1);
 	assert_int_equal(c.causes[CAUSE_TRUNCATED], 2);
-	c.us_total -= 5000;
-	c.cache_misses -= 4;
+	assert_int_equal(c.refused_behind, 0); /* what we refuse ourselves is no such mail */
+	assert_int_equal(c.deferred_behind, 0);
+	r = record_of(MAIL_CLEAN, ACTION_ACCEPT, "", "");
+	r.code = 554;
+	counters_add(&c, &r);
+	r.code = 451;
+	counters_add(&c, &r);
+	r.code = 250;
+	counters_add(&c, &r);
+	assert_int_equal(c.refused_behind, 1);
+	assert_int_equal(c.deferred_behind, 1);
+	c.us_total -= 12500;
+	c.cache_misses -= 10;
 	assert_string_equal(c.names[0].name, "Eicar");
 	assert_int_equal(c.names[0].total, 2);
 	assert_string_equal(c.names[1].name, "Other");

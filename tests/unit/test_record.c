@@ -254,6 +254,11 @@ test_make(void **state UNUSED)
 	assert_int_equal(r.cache_hits, 5);
 	assert_int_equal(r.verdict, MAIL_INFECTED);
 	assert_true(r.delivered);
+	assert_int_equal(r.code, 550);
+	m->answer_code = 554; /* the next hop's, which the client got */
+	record_make(&r, m, &j, &d, true, &text);
+	assert_int_equal(r.code, 554);
+	m->answer_code = 0;
 	d = (struct decision){ .cause = CAUSE_TOO_BIG };
 	record_make(&r, m, NULL, &d, false, &text); /* it was never inspected */
 	assert_int_equal(r.verdict, MAIL_UNSCANNED);
