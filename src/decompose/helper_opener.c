@@ -1,4 +1,5 @@
-/* helper_opener.c: which object goes to 7zz, and as what. Doing it is helper_unpack.c's. */
+/* helper_opener.c: which object goes to a program, and as what. Doing it is helper_unpack.c's.
+ */
 #include "decompose/helper_opener.h"
 
 #include "base/macros.h"
@@ -13,6 +14,8 @@ static const struct {
 	{ "chm", HELPER_TYPE_CHM },
 	{ "squashfs", HELPER_TYPE_SQUASHFS },
 	{ "cramfs", HELPER_TYPE_CRAMFS },
+	{ "arc", HELPER_TYPE_ARC },
+	{ "lzop", HELPER_TYPE_LZOP },
 	/* In layers: container, partitions, file system. Sparse ones are far larger than the
 	 * file that holds them, so the layers are not written out one by one. */
 	{ "dmg", HELPER_TYPE_ANY },
