@@ -236,7 +236,7 @@ unsupported_opener_claims(const struct object *o)
 {
 	static const char *const formats[] = { "rar1", "freearc", "ace", "zoo", "egg",
 		"zpaq", "stuffit", "lrzip", "rzip", "grzip", "bzip3", "freeze", "pack", "scolzh",
-		"kwaj", "pst", "alz", "crx" };
+		"kwaj", "pst", "crx" };
 
 	if ((o->roles & ROLE_LEAF) == 0)
 		return false;
