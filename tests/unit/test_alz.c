@@ -26,7 +26,8 @@ static void
 put(struct alz *a, const void *bytes, size_t len)
 {
 	assert_true(len <= sizeof(a->bytes) - a->len);
-	memcpy(a->bytes + a->len, bytes, len);
+	if (len > 0)
+		memcpy(a->bytes + a->len, bytes, len);
 	a->len += len;
 }
 

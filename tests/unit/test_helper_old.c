@@ -66,7 +66,8 @@ arc_add(struct arc *a, const char *name, uint8_t method, uint32_t size, struct s
 	arc_put(a, 0x21, 4);
 	arc_put(a, crc16(data), 2);
 	arc_put(a, size, 4);
-	memcpy(a->bytes + a->len, data.ptr, data.len);
+	if (data.len > 0)
+		memcpy(a->bytes + a->len, data.ptr, data.len);
 	a->len += data.len;
 }
 
