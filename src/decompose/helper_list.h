@@ -13,7 +13,9 @@ struct helper_member {
 	struct slice path; /* in the listing; control characters were made "_" */
 	uint64_t size;     /* UINT64_MAX: not told */
 	bool folder, encrypted;
-	bool damaged; /* this is no line of a listing: the name may be part of one */
+	/* This is no line of a listing (the size is not told, the name may be part of one), or
+	 * one that contradicts itself. */
+	bool damaged;
 };
 
 /* The next member of *rest, which moves on behind it. Blocks without a path (what 7zz asks for

@@ -36,18 +36,27 @@ word_next(struct slice *rest, struct slice *ret)
 
 /* Packed size, size, date, time and what may follow. False: not those. */
 static bool
-numbers_read(struct slice text, uint64_t *ret_size)
+numbers_read(struct slice text, uint64_t *ret_packed, uint64_t *ret_size)
 {
 	struct slice word;
-	uint64_t packed;
 
 	for (unsigned n = 0; n < WORDS_MIN; n++) {
 		if (!word_next(&text, &word) ||
-		    (n == 0 && !slice_parse_uint(word, UINT32_MAX, &packed)) ||
+		    (n == 0 && !slice_parse_uint(word, UINT32_MAX, ret_packed)) ||
 		    (n == 1 && !slice_parse_uint(word, UINT32_MAX, ret_size)))
 			return false;
 	}
 	return true;
+}
+
+/* Bytes that no member has: other readers go by the packed size, and get more. */
+static bool
+sizes_differ(struct slice method, uint64_t packed, uint64_t size)
+{
+	bool stored = slice_starts_with(method, SLICE_LIT("1 ")) ||
+		      slice_starts_with(method, SLICE_LIT("2 "));
+
+	return (stored && packed != size) || (packed > 0 && size == 0);
 }
 
 bool
@@ -56,6 +65,7 @@ helper_list_arc_next(struct slice *rest, struct helper_member *ret)
 	struct helper_member m = { .size = UINT64_MAX };
 	struct slice line;
 	size_t numbers, method;
+	uint64_t packed, size;
 
 	if (!helper_line_next(rest, &line))
 		return false;
@@ -66,10 +76,13 @@ helper_list_arc_next(struct slice *rest, struct helper_member *ret)
 		while (m.path.len > 0 && m.path.ptr[m.path.len - 1] == ' ')
 			m.path.len--;
 	}
-	m.damaged = method == SIZE_MAX || m.path.len > NAME_MAX_BYTES ||
-		    !numbers_read(slice_from(line, numbers + 1), &m.size);
-	if (m.damaged)
-		m.size = UINT64_MAX;
+	if (method == SIZE_MAX || m.path.len > NAME_MAX_BYTES ||
+	    !numbers_read(slice_from(line, numbers + 1), &packed, &size)) {
+		m.damaged = true;
+	} else {
+		m.size = size;
+		m.damaged = sizes_differ(slice_from(line, method + 1), packed, size);
+	}
 	*ret = m;
 	return true;
 }

@@ -266,10 +266,10 @@ members_take(struct unpack *u)
 	bool any = false;
 
 	while (u->tool->list_next(&rest, &m)) {
-		if (m.damaged) {
+		if (m.damaged)
 			u->facts |= FACT_BIT(FACT_CORRUPT);
+		if (m.damaged && m.size == UINT64_MAX)
 			continue;
-		}
 		any = true;
 		if (m.size == 0 || (m.folder && m.size == UINT64_MAX))
 			continue;

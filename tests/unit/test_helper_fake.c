@@ -43,6 +43,7 @@ static const struct {
 	const char *bytes;
 } rows[] = {
 	{ "good", { 0, 0 }, "good" },
+	{ "apart", { 0, 0 }, "good" },
 	{ "hang", { BIT(LIMIT_CPU), BIT(LIMIT_CPU) }, NULL },
 	{ "crash", { BIT(CORRUPT), BIT(CORRUPT) }, "go" },
 	{ "flood", { BIT(LIMIT_BYTES), BIT(LIMIT_BYTES) }, NULL },
@@ -171,19 +172,22 @@ static const struct {
 	uint64_t size;
 } lines[] = {
 	{ helper_list_arc_next,
-	    "A            \t2 (Stored)\t        4         9  1980-01-01 00:00  9ED7", "A", 9 },
+	    "A            \t8 (Crunched)\t        4         9  1980-01-01 00:00  9ED7", "A",
+	    9 },
 	{ helper_list_arc_next,
-	    "A\tb          \t2 (Stored)\t        4         9  1980-01-01 00:00  ", "A\tb", 9 },
+	    "A\tb          \t8 (Crunched)\t        4         9  1980-01-01 00:00  ", "A\tb",
+	    9 },
 	{ helper_list_arc_next,
-	    "             \t2 (Stored)\t        4         9  1980-01-01 00:00  9ED7", "", 9 },
+	    "             \t8 (Crunched)\t        4         9  1980-01-01 00:00  9ED7", "", 9 },
 	{ helper_list_arc_next,
-	    "A            \t2 (Stored)\t        4        -1  1980-01-01 00:00  9ED7", NULL, 0 },
-	{ helper_list_arc_next, "A            \t2 (Stored)\t        4", NULL, 0 },
+	    "A            \t8 (Crunched)\t        4        -1  1980-01-01 00:00  9ED7", NULL,
+	    0 },
+	{ helper_list_arc_next, "A            \t8 (Crunched)\t        4", NULL, 0 },
 	{ helper_list_arc_next, "A            \t        4         9  1980-01-01 00:00", NULL,
 	    0 },
-	{ helper_list_arc_next, "a name that is too long\t2 (S)\t 4  9  1980-01-01 00:00", NULL,
+	{ helper_list_arc_next, "a name that is too long\t8 (S)\t 4  9  1980-01-01 00:00", NULL,
 	    0 },
-	{ helper_list_arc_next, "A\t2 (S)\t4 99999999999 1980-01-01 00:00", NULL, 0 },
+	{ helper_list_arc_next, "A\t8 (S)\t4 99999999999 1980-01-01 00:00", NULL, 0 },
 	{ helper_list_arc_next, "", NULL, 0 },
 	{ helper_list_lzop_next, "LZO1X-1            24        31 100.0% /proc/self/fd/a b ",
 	    "a b ", 31 },
@@ -214,6 +218,24 @@ test_lines(void **state)
 			fail_msg("line %zu: \"%.*s\"", i, SLICE_FMT(m.path));
 		assert_false(lines[i].next(&rest, &m));
 	}
+}
+
+/* A stored member has one size; one of none has no bytes. It is taken, and told. */
+static void
+test_contradictions(void **state)
+{
+	struct slice rest = SLICE_LIT("a\t2 (Stored)\t5 4 1980-01-01 00:00 9ED7\n"
+				      "b\t8 (Crunched)\t5 0 1980-01-01 00:00 9ED7\n"
+				      "c\t1 (Stored)\t4 4 1980-01-01 00:00 9ED7\n");
+	struct helper_member m;
+
+	(void)state;
+	assert_true(helper_list_arc_next(&rest, &m));
+	assert_true(m.damaged && m.size == 4);
+	assert_true(helper_list_arc_next(&rest, &m));
+	assert_true(m.damaged && m.size == 0);
+	assert_true(helper_list_arc_next(&rest, &m));
+	assert_true(!m.damaged && m.size == 4);
 }
 
 /* lzop's heading and sum are passed over; complaints are told by their words. */
@@ -280,6 +302,7 @@ main(void)
 		cmocka_unit_test(test_one_is_missing),
 		cmocka_unit_test(test_companion_refuses),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_around),
 	};
 

@@ -201,6 +201,38 @@ test_arc_damage(void **state)
 	assert_true((arc_run(&a)->facts & ~FACT_BIT(FACT_PASSWORD_FOUND)) != 0);
 }
 
+/* Sizes that let a reader get more than nomarch gives; bytes behind the end. */
+static void
+test_arc_hides_nothing(void **state)
+{
+	struct arc a = { .len = 0 };
+
+	(void)state;
+	if (!is_installed(HELPER_PROGRAM_NOMARCH))
+		return;
+	arc_add(&a, "short", 2, 4, SLICE_LIT("more than is told\n"));
+	arc_store(&a, "last", "last one\n");
+	assert_true(has_fact(arc_end_and_run(&a), FACT_CORRUPT));
+	a.len = 0;
+	arc_add(&a, "none", 8, 0, SLICE_LIT("more than is told\n"));
+	arc_store(&a, "last", "last one\n");
+	assert_true(has_fact(arc_end_and_run(&a), FACT_CORRUPT));
+	assert_true(bench_has_bytes(&bench, SLICE_LIT("last one\n")));
+
+	a.len = 0;
+	arc_store(&a, "first", "first\n");
+	arc_put(&a, 0x1a, 2);
+	arc_put(&a, 0, 7);
+	memcpy(a.bytes + a.len, "what stands behind the end", 26);
+	a.len += 26;
+	assert_int_equal(arc_run(&a)->facts, 0);
+	assert_true(bench_has_bytes(&bench, SLICE_LIT("first\n")));
+	assert_true(bench_has_bytes(&bench, SLICE_LIT("what stands behind the end")));
+	a.len -= 26; /* padding */
+	assert_int_equal(arc_run(&a)->facts, 0);
+	assert_int_equal(decompose_get_object_count(bench.d), 2);
+}
+
 static void
 test_arc_of_none(void **state)
 {
@@ -425,6 +457,7 @@ main(void)
 		cmocka_unit_test(test_arc),
 		cmocka_unit_test(test_arc_names),
 		cmocka_unit_test(test_arc_damage),
+		cmocka_unit_test(test_arc_hides_nothing),
 		cmocka_unit_test(test_arc_of_none),
 		cmocka_unit_test(test_lzop),
 		cmocka_unit_test(test_corpus),
