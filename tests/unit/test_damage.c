@@ -1,7 +1,7 @@
 /* test_damage.c: every sample of archives and documents, of the developers' corpus and our own,
  * with one percent of its bytes changed, the same ones every time: the decomposer does not
- * crash and keeps to its budget of time, objects and bytes. Where 7zz and the like are installed they have their
- * part. */
+ * crash and keeps to its budget of time, objects and bytes. Where 7zz and the like are installed
+ * they have their part. */
 #include "test_opener.h"
 
 #include <dirent.h>
