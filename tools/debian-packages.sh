@@ -34,13 +34,16 @@ cordon_build_packages() {
 }
 
 # Prints what the tests need beyond that: the second compiler with its fuzzer and sanitizer runtimes,
-# 7zz, which opens what Cordon does not, and Python, which runs the private mail servers.
+# 7zz, nomarch and lzop, which open what Cordon does not, and Python, which runs the private mail
+# servers.
 cordon_test_packages() {
 	printf '%s\n' \
 		clang \
 		libclang-rt-dev \
 		libmilter-dev \
 		7zip \
+		nomarch \
+		lzop \
 		python3 \
 		ca-certificates
 }

@@ -45,7 +45,7 @@ struct inspector {
 	struct signature_match *match;
 	struct blocklist blocklist;
 	struct password_list passwords;
-	char seven_zip[4096];  /* empty: none */
+	char programs[HELPER_PROGRAM_COUNT][4096]; /* empty: none */
 	struct helper *helper; /* this worker's; NULL: none */
 	struct limits limits;
 	struct region_views views;
@@ -357,19 +357,33 @@ inspect_frame(struct inspector *ins, int sock, struct frame *f)
 	return inspect(ins, &in, sock);
 }
 
+static void
+log_no_program(enum helper_program program, const struct err *e)
+{
+	log_warn(NULL, "event=no_%s error=\"%s\": archives that need it are unsupported",
+	    helper_program_get_name(program), e->text);
+}
+
 /* Before the cage is closed. Without it exotic archives are unsupported, and all else goes on.
  */
 static void
 worker_start_helper(struct inspector *ins)
 {
+	struct helper_paths paths = { 0 };
+	bool any = false;
 	struct err e;
 
-	if (ins->seven_zip[0] == '\0')
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++) {
+		paths.of[i] = ins->programs[i];
+		any = any || ins->programs[i][0] != '\0';
+	}
+	if (!any)
 		return;
-	ins->helper = helper_start(ins->seven_zip, ins->config->limits.memory, ROLE_FD_LOG, &e);
-	if (ins->helper == NULL)
-		log_warn(NULL,
-		    "event=no_7zz error=\"%s\": archives that need it are unsupported", e.text);
+	ins->helper = helper_start(&paths, ins->config->limits.memory, ROLE_FD_LOG, &e);
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++) {
+		if (ins->programs[i][0] != '\0' && !helper_has(ins->helper, i))
+			log_no_program(i, &e);
+	}
 	helper_opener_use(ins->helper);
 }
 
@@ -442,7 +456,11 @@ static int
 archives_load(struct inspector *ins, struct err *e)
 {
 	const struct config *c = ins->config;
-	struct err why = { 0 };
+	const char *const settings[HELPER_PROGRAM_COUNT] = {
+		[HELPER_PROGRAM_7ZZ] = c->archives.seven_zip,
+		[HELPER_PROGRAM_NOMARCH] = c->archives.nomarch,
+		[HELPER_PROGRAM_LZOP] = c->archives.lzop,
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < c->archives.passwords.count; i++)
@@ -451,12 +469,14 @@ archives_load(struct inspector *ins, struct err *e)
 	for (size_t i = 0; i < c->archives.password_files.count && r == 0; i++)
 		r = password_list_load(&ins->passwords, c->archives.password_files.items[i], e);
 	zip_password_set_list(ins->passwords.words, ins->passwords.count);
-	if (!helper_find_program(
-		c->archives.seven_zip, ins->seven_zip, sizeof(ins->seven_zip), &why) &&
-	    why.code != 0)
-		log_warn(NULL,
-		    "event=no_7zz error=\"%s\": archives that need it are unsupported",
-		    why.text);
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++) {
+		struct err why = { 0 };
+
+		if (!helper_find_program(i, settings[i], ins->programs[i],
+			sizeof(ins->programs[i]), &why) &&
+		    why.code != 0)
+			log_no_program(i, &why);
+	}
 	return r;
 }
 

@@ -212,7 +212,7 @@ ask_helper(struct decompose *d, struct object *o, uint64_t facts)
 		uint64_t told;
 
 		if (!magic_is(o->detected, rows[i].format) || (facts & rows[i].worth) == 0 ||
-		    !helper_opener_is_there())
+		    !helper_opener_reads(rows[i].type))
 			continue;
 		told = helper_unpack(d, o, rows[i].type, rows[i].format);
 		if ((told & ~FACT_BIT(FACT_PASSWORD_FOUND)) == 0) {

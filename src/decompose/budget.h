@@ -19,7 +19,7 @@ struct limits {
 	uint32_t cpu_ms;          /* CPU time for the whole message */
 	uint32_t wall_ms;         /* wall-clock time for it; 0: no limit here */
 	uint32_t entity_readings; /* readings of MIME entities in all */
-	uint32_t helper_ms;     /* wall-clock time of 7zz for the whole message */
+	uint32_t helper_ms;     /* wall-clock time of 7zz and the like for the whole message */
 	uint32_t helper_runs;   /* runs of it */
 	uint32_t helper_passwords; /* passwords tried with it, for each archive */
 };

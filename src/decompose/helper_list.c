@@ -7,8 +7,8 @@
 
 #define INPUT_NAME "/proc/self/fd/"
 
-static bool
-line_next(struct slice *rest, struct slice *ret)
+bool
+helper_line_next(struct slice *rest, struct slice *ret)
 {
 	size_t end;
 
@@ -71,7 +71,7 @@ helper_list_next(struct slice *rest, struct helper_member *ret)
 	struct slice line, before;
 	bool found = false;
 
-	for (before = *rest; line_next(rest, &line); before = *rest) {
+	for (before = *rest; helper_line_next(rest, &line); before = *rest) {
 		struct slice path;
 
 		if (line_has(line, "Path", &path)) {
@@ -98,7 +98,7 @@ helper_list_next_name(struct slice *rest, struct slice *ret_name)
 {
 	struct slice line;
 
-	while (line_next(rest, &line)) {
+	while (helper_line_next(rest, &line)) {
 		if (!slice_starts_with(line, SLICE_LIT("- ")) || line.ptr[line.len - 1] == '/')
 			continue;
 		*ret_name = slice_from(line, 2);
@@ -107,10 +107,7 @@ helper_list_next_name(struct slice *rest, struct slice *ret_name)
 	return false;
 }
 
-static const struct {
-	const char *text;
-	enum fact fact;
-} complaints[] = {
+static const struct helper_complaint complaints[] = {
 	{ "encrypted", FACT_ENCRYPTED },
 	{ "wrong password", FACT_ENCRYPTED },
 	{ "break signaled", FACT_ENCRYPTED }, /* it asked for a password, and there was none */
@@ -123,13 +120,36 @@ static const struct {
 	{ "error", FACT_CORRUPT },
 };
 
+/* The fact of the first that is in the line; 0: none is. */
+static uint64_t
+line_get_fact(struct slice line, const struct helper_complaint *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (slice_find_nocase(line, slice_of_str(rows[i].text), 0) != SIZE_MAX)
+			return FACT_BIT(rows[i].fact);
+	}
+	return 0;
+}
+
+uint64_t
+helper_complaints_get_facts(
+    struct slice messages, const struct helper_complaint *rows, size_t count)
+{
+	uint64_t facts = 0;
+	struct slice line;
+
+	while (helper_line_next(&messages, &line))
+		facts |= line_get_fact(line, rows, count);
+	return facts;
+}
+
 uint64_t
 helper_list_get_facts(struct slice messages)
 {
 	uint64_t facts = 0;
 	struct slice line;
 
-	while (line_next(&messages, &line)) {
+	while (helper_line_next(&messages, &line)) {
 		/* "ERROR: Data Error : NAME", but "ERROR: /proc/self/fd/3 : Cannot open ..." */
 		size_t cut = slice_find(line, SLICE_LIT(INPUT_NAME), 0) == SIZE_MAX
 				 ? slice_find(line, SLICE_LIT(" : "), 0)
@@ -139,13 +159,7 @@ helper_list_get_facts(struct slice messages)
 		    slice_starts_with(line, SLICE_LIT("Path =")))
 			continue;
 		line = slice_sub(line, 0, cut == SIZE_MAX ? line.len : cut);
-		for (size_t i = 0; i < ARRAY_LEN(complaints); i++) {
-			if (slice_find_nocase(line, slice_of_str(complaints[i].text), 0) ==
-			    SIZE_MAX)
-				continue;
-			facts |= FACT_BIT(complaints[i].fact);
-			break;
-		}
+		facts |= line_get_fact(line, complaints, ARRAY_LEN(complaints));
 	}
 	/* "Errors:" and the like stand beside the reason. */
 	if ((facts & ~FACT_BIT(FACT_CORRUPT)) != 0)

@@ -1,7 +1,7 @@
-/* helper_unpack.c: one archive through 7zz. Two runs in the usual case: the listing, then the
- * data of all members in one stream, which is cut at the sizes that were listed. When the
- * stream and the listing do not agree (order, sum, an error on the way), or sizes are unknown,
- * each member is asked for by itself. */
+/* helper_unpack.c: one archive through a program beside. Two runs in the usual case: the
+ * listing, then the data of all members in one stream, which is cut at the sizes that were
+ * listed. When the stream and the listing do not agree (order, sum, an error on the way), or
+ * sizes are unknown, each member is asked for by itself, of programs that give one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +12,7 @@
 #include "decompose/decompose.h"
 #include "decompose/helper_list.h"
 #include "decompose/helper_opener.h"
+#include "decompose/helper_tool.h"
 #include "decompose/zip_password.h"
 #include "proc/helper.h"
 
@@ -19,9 +20,6 @@
 #define MESSAGES_MAX_BYTES ((size_t)8 << 20)
 #define SURPLUS_MAX_BYTES                                                                      \
 	((uint64_t)64 << 10) /* behind the last member, before it is stopped */
-#define STATUS_WARNING   1u
-#define STATUS_USAGE     7u
-#define STATUS_NO_MEMORY 8u
 #define FACTS_LIMIT                                                                            \
 	(FACT_BIT(FACT_LIMIT_BYTES) | FACT_BIT(FACT_LIMIT_CPU) |                               \
 	    FACT_BIT(FACT_LIMIT_OBJECTS) | FACT_BIT(FACT_LIMIT_RATIO))
@@ -33,6 +31,7 @@ struct unpack {
 	struct decompose *d;
 	struct object *o;
 	enum helper_type type;
+	const struct helper_tool *tool;
 	const char *format;
 	struct helper_member *members; /* with content; owned */
 	size_t member_count, member_cap;
@@ -53,9 +52,9 @@ helper_opener_use(struct helper *h)
 }
 
 bool
-helper_opener_is_there(void)
+helper_opener_reads(enum helper_type type)
 {
-	return helper_is_there(helper);
+	return helper_has(helper, helper_type_get_program(type));
 }
 
 static bool
@@ -153,6 +152,31 @@ take_data(void *ctx, struct slice bytes)
 	return !u->stop;
 }
 
+/* The program came to its end: statuses that tell of failure are among the facts. */
+static uint64_t
+facts_of_exit(const struct unpack *u, uint32_t status)
+{
+	const struct helper_tool *t = u->tool;
+	uint64_t facts = t->get_facts(buf_get(&u->messages));
+
+	if (status == 0)
+		return facts;
+	if (status == t->status_no_memory)
+		return FACT_BIT(FACT_LIMIT_BYTES);
+	if (status == t->status_usage)
+		return FACT_BIT(FACT_UNSUPPORTED);
+	if (facts == 0 && (status != t->status_warning || u->messages.len == 0))
+		return FACT_BIT(FACT_CORRUPT);
+	return facts;
+}
+
+static bool
+went_through(const struct unpack *u, const struct helper_result *r)
+{
+	return r->end == HELPER_EXITED &&
+	       (r->status == 0 || r->status == u->tool->status_warning);
+}
+
 /* One run, paid for. The facts are those of the run alone. */
 static struct helper_result
 run(struct unpack *u, struct helper_job *job, uint64_t *ret_facts)
@@ -192,15 +216,7 @@ run(struct unpack *u, struct helper_job *job, uint64_t *ret_facts)
 		*ret_facts = FACT_BIT(u->stop ? FACT_LIMIT_BYTES : FACT_CORRUPT);
 		break;
 	case HELPER_EXITED:
-		*ret_facts = helper_list_get_facts(buf_get(&u->messages));
-		if (r.status == STATUS_NO_MEMORY)
-			*ret_facts = FACT_BIT(FACT_LIMIT_BYTES);
-		else if (r.status == STATUS_USAGE)
-			*ret_facts = FACT_BIT(FACT_UNSUPPORTED);
-		else if (*ret_facts == 0 &&
-			 (r.status > STATUS_WARNING ||
-			     (r.status == STATUS_WARNING && u->messages.len == 0)))
-			*ret_facts = FACT_BIT(FACT_CORRUPT);
+		*ret_facts = facts_of_exit(u, r.status);
 		break;
 	}
 	return r;
@@ -221,7 +237,7 @@ list(struct unpack *u, uint64_t *ret_facts)
 	if (u->listing_full)
 		*ret_facts =
 		    FACT_BIT(FACT_LIMIT_OBJECTS); /* longer than any within the limits */
-	return r.end == HELPER_EXITED && r.status <= STATUS_WARNING;
+	return went_through(u, &r);
 }
 
 static bool
@@ -249,7 +265,11 @@ members_take(struct unpack *u)
 	struct helper_member m;
 	bool any = false;
 
-	while (helper_list_next(&rest, &m)) {
+	while (u->tool->list_next(&rest, &m)) {
+		if (m.damaged)
+			u->facts |= FACT_BIT(FACT_CORRUPT);
+		if (m.damaged && m.size == UINT64_MAX)
+			continue;
 		any = true;
 		if (m.size == 0 || (m.folder && m.size == UINT64_MAX))
 			continue;
@@ -260,6 +280,20 @@ members_take(struct unpack *u)
 	}
 	if (!any && u->facts == 0)
 		u->facts = FACT_BIT(FACT_CORRUPT); /* it said nothing: not the same as empty */
+	m = (struct helper_member){ .size = UINT64_MAX };
+	if (!any && u->tool->one_stream &&
+	    (u->facts & (FACTS_LIMIT | FACT_BIT(FACT_UNSUPPORTED))) == 0)
+		(void)member_add(u, &m); /* what comes before the damage */
+}
+
+static bool
+name_has_wildcard(const struct helper_tool *t, struct slice name)
+{
+	for (const char *c = t->wildcards; *c != '\0'; c++) {
+		if (slice_find_byte(name, (uint8_t)*c, 0) != SIZE_MAX)
+			return true;
+	}
+	return false;
 }
 
 /* One member by itself, emitted or thrown away. True: it came whole. All that comes is taken
@@ -274,7 +308,9 @@ member_get(struct unpack *u, const struct helper_member *m, bool discard, uint64
 		.output = take_data };
 	struct helper_result r;
 
-	if (m->path.len == 0 || m->path.len > HELPER_TEXT_MAX) {
+	u->got = 0;
+	if (m->path.len == 0 || m->path.len > HELPER_TEXT_MAX ||
+	    name_has_wildcard(u->tool, m->path)) {
 		*ret_facts = FACT_BIT(FACT_UNSUPPORTED);
 		return false;
 	}
@@ -293,12 +329,14 @@ member_get(struct unpack *u, const struct helper_member *m, bool discard, uint64
 	return r.end == HELPER_EXITED && r.status == 0 && u->got > 0 && *ret_facts == 0;
 }
 
-/* A member that stays locked: nothing of it but its name, which counts. */
+/* A member that stays closed: nothing of it but its name, which counts. */
 static void
-member_name_only(struct unpack *u, const struct helper_member *m)
+member_name_only(struct unpack *u, const struct helper_member *m, uint64_t facts)
 {
-	struct child c = { .step = step_of(u, m->path), .names = &m->path,
-		.name_count = m->path.len > 0 ? 1 : 0, .facts = FACT_BIT(FACT_ENCRYPTED) };
+	struct child c = { .step = step_of(u, m->path),
+		.names = &m->path,
+		.name_count = m->path.len > 0 ? 1 : 0,
+		.facts = facts };
 
 	decompose_output_begin(u->d, u->o, u->o->bytes.len);
 	if (decompose_output_finish(u->d, &c) == NULL)
@@ -314,13 +352,15 @@ members_get_each(struct unpack *u)
 		uint64_t facts;
 
 		if (m->encrypted && u->password.len == 0) {
-			member_name_only(u, m);
+			member_name_only(u, m, FACT_BIT(FACT_ENCRYPTED));
 			continue;
 		}
 		(void)member_get(u, m, false, &facts);
 		u->facts |= facts;
 		if ((facts & FACTS_LIMIT) != 0)
 			return;
+		if (u->got == 0 && !u->tool->says_names)
+			member_name_only(u, m, facts != 0 ? facts : FACT_BIT(FACT_CORRUPT));
 	}
 }
 
@@ -373,6 +413,7 @@ members_get_all(struct unpack *u)
 {
 	uint64_t facts;
 	struct helper_result r = run_for_all(u, false, &facts);
+	bool whole;
 
 	if (u->stop || r.end == HELPER_NOT_RUN || r.end == HELPER_TIMEOUT ||
 	    (facts & FACTS_LIMIT) != 0) {
@@ -381,9 +422,15 @@ members_get_all(struct unpack *u)
 	}
 	if (u->surplus > 0)
 		u->facts |= FACT_BIT(FACT_CORRUPT); /* data of members that were not listed */
-	return r.end == HELPER_EXITED && facts == 0 && u->surplus == 0 && order_is_listed(u) &&
-	       (u->current == u->end ||
-		   (u->member_count == 1 && u->members[0].size == UINT64_MAX));
+	whole =
+	    u->surplus == 0 && (u->current == u->end ||
+				   (u->member_count == 1 && u->members[0].size == UINT64_MAX));
+	if (!u->tool->says_names && (whole || !u->tool->can_ask)) {
+		/* The sum is all there is to go by. */
+		u->facts |= whole || facts != 0 ? facts : FACT_BIT(FACT_CORRUPT);
+		return true;
+	}
+	return r.end == HELPER_EXITED && facts == 0 && whole && order_is_listed(u);
 }
 
 /* A name in which 7zz may have put "_" for what it does not print cannot be asked for. */
@@ -478,9 +525,13 @@ unpack_run(struct unpack *u)
 uint64_t
 helper_unpack(struct decompose *d, struct object *o, enum helper_type type, const char *format)
 {
-	struct unpack u = { .d = d, .o = o, .type = type, .format = format };
+	struct unpack u = { .d = d,
+		.o = o,
+		.type = type,
+		.tool = helper_tool_get(helper_type_get_program(type)),
+		.format = format };
 
-	if (!helper_is_there(helper))
+	if (!helper_opener_reads(type))
 		return FACT_BIT(FACT_UNSUPPORTED);
 	if (!helper_set_input(helper, o->bytes))
 		return FACT_BIT(

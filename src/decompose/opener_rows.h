@@ -2,6 +2,7 @@
 #ifndef CORDON_DECOMPOSE_OPENER_ROWS_H
 #define CORDON_DECOMPOSE_OPENER_ROWS_H
 
+#include "decompose/alz_opener.h"
 #include "decompose/apple_opener.h"
 #include "decompose/archive_opener.h"
 #include "decompose/cms_opener.h"
@@ -44,6 +45,7 @@
 	OPENER(sis_opener) \
 	OPENER(stream_opener) \
 	OPENER(archive_opener) \
+	OPENER(alz_opener) \
 	OPENER(helper_opener) \
 	OPENER(sfx_opener) \
 	OPENER(unsupported_opener)

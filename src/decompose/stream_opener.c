@@ -234,9 +234,9 @@ is_named_packed(const struct object *o)
 bool
 unsupported_opener_claims(const struct object *o)
 {
-	static const char *const formats[] = { "rar1", "arc", "freearc", "ace", "zoo", "egg",
-		"zpaq", "stuffit", "lrzip", "rzip", "grzip", "bzip3", "lzop", "freeze", "pack",
-		"scolzh", "kwaj", "pst", "alz", "crx" };
+	static const char *const formats[] = { "rar1", "freearc", "ace", "zoo", "egg",
+		"zpaq", "stuffit", "lrzip", "rzip", "grzip", "bzip3", "freeze", "pack", "scolzh",
+		"kwaj", "pst", "crx" };
 
 	if ((o->roles & ROLE_LEAF) == 0)
 		return false;

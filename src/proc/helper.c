@@ -29,43 +29,20 @@
 struct helper {
 	int sock;
 	pid_t pid;
+	bool has[HELPER_PROGRAM_COUNT];
 };
-
-bool
-helper_find_program(const char *setting, char *ret_path, size_t size, struct err *e)
-{
-	static const char *const usual[] = { "/usr/bin/7zz", "/usr/local/bin/7zz" };
-
-	if (strcmp(setting, "off") == 0)
-		return false;
-	if (strcmp(setting, "auto") != 0) {
-		if (access(setting, X_OK) == 0 && strlen(setting) < size) {
-			snprintf(ret_path, size, "%s", setting);
-			return true;
-		}
-		err_set(e, errno, "cannot run '%s'", setting);
-		return false;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
-		if (access(usual[i], X_OK) == 0 && strlen(usual[i]) < size) {
-			snprintf(ret_path, size, "%s", usual[i]);
-			return true;
-		}
-	}
-	return false;
-}
 
 _Noreturn static void
 companion_main(int sock, struct helper_cage *cage, int keep_fd, pid_t parent)
 {
-	const int keep[] = { sock, keep_fd, cage->program_fd, cage->landlock_fd };
+	const int keep[] = { sock, keep_fd, cage->landlock_fd };
 	struct err e;
 
 	process_set_name("cordon-helper");
 	process_tie_to_parent(parent);
 	(void)signal(SIGPIPE, SIG_IGN);
 	for (int fd = 3; fd < 1024; fd++) {
-		bool kept = false;
+		bool kept = helper_cage_has(cage, fd);
 
 		for (size_t i = 0; i < ARRAY_LEN(keep); i++)
 			kept = kept || keep[i] == fd;
@@ -99,19 +76,20 @@ companion_is_ready(struct helper *h, struct err *e)
 	err_set(e, 0, "%.*s",
 	    SLICE_FMT(f.body.len > 0
 			  ? f.body
-			  : SLICE_LIT("the companion that runs 7zz does not start")));
+			  : SLICE_LIT("the companion that opens archives does not start")));
 	return false;
 }
 
 struct helper *
-helper_start(const char *program, uint64_t memory_bytes, int keep_fd, struct err *e)
+helper_start(
+    const struct helper_paths *paths, uint64_t memory_bytes, int keep_fd, struct err *e)
 {
 	struct helper_cage cage;
 	struct helper *h;
 	pid_t parent = getpid(), pid;
 	int pair[2];
 
-	if (helper_cage_init(&cage, program, memory_bytes, e) < 0)
+	if (helper_cage_init(&cage, paths, memory_bytes, e) < 0)
 		return NULL;
 	if (frame_pair(pair) < 0) {
 		helper_cage_done(&cage);
@@ -120,15 +98,19 @@ helper_start(const char *program, uint64_t memory_bytes, int keep_fd, struct err
 	pid = fork();
 	if (pid == 0)
 		companion_main(pair[1], &cage, keep_fd, parent);
-	helper_cage_done(&cage);
 	close(pair[1]);
 	if (pid < 0) {
+		err_set(e, errno, "cannot start the companion that opens archives");
 		close(pair[0]);
-		return err_null(e, errno, "cannot start the companion that runs 7zz");
+		helper_cage_done(&cage);
+		return NULL;
 	}
 	h = mem_new(sizeof(*h));
 	h->sock = pair[0];
 	h->pid = pid;
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++)
+		h->has[i] = cage.program_fds[i] >= 0;
+	helper_cage_done(&cage);
 	if (!companion_is_ready(h, e))
 		helper_free(&h);
 	return h;
@@ -157,6 +139,12 @@ bool
 helper_is_there(const struct helper *h)
 {
 	return h != NULL && h->sock >= 0;
+}
+
+bool
+helper_has(const struct helper *h, enum helper_program program)
+{
+	return helper_is_there(h) && h->has[program];
 }
 
 /* The companion's next message, of this type. False: there is none, and it is given up. */

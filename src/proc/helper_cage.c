@@ -1,6 +1,6 @@
-/* helper_cage.c: Landlock, a seccomp allow-list and rlimits for 7zz; see helper_cage.h. What is
- * not allowed fails with EPERM rather than killing: versions differ in what they ask for, and
- * a refused call harms nobody. */
+/* helper_cage.c: Landlock, a seccomp allow-list and rlimits for the programs; see
+ * helper_cage.h. What is not allowed fails with EPERM rather than killing: versions differ in
+ * what they ask for, and a refused call harms nobody. */
 #include "proc/helper_cage.h"
 
 #include <errno.h>
@@ -243,7 +243,8 @@ filter_make(struct helper_cage *c, struct err *e)
 		r = code_export(c, f);
 	if (f != NULL)
 		seccomp_release(f);
-	return r < 0 ? err_set(e, -r, "cannot make the seccomp filter for 7zz") : 0;
+	return r < 0 ? err_set(e, -r, "cannot make the seccomp filter for archive programs")
+		     : 0;
 }
 
 static int
@@ -262,7 +263,7 @@ allow_below(int ruleset, const char *path, int fd, uint64_t rights, struct err *
 		rule.allowed_access &=
 		    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-		r = err_set(e, errno, "cannot allow '%s' in the cage of 7zz",
+		r = err_set(e, errno, "cannot allow '%s' in the cage of archive programs",
 		    path == NULL ? "the program" : path);
 	fd_close(&own);
 	return r;
@@ -279,18 +280,23 @@ landlock_make(struct helper_cage *c, struct err *e)
 	struct landlock_ruleset_attr attr = { .handled_access_fs =
 						  (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
 	uint64_t read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-	int low, r;
+	int low, r = 0;
 
 	low =
 	    (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
 	if (low < 0)
-		return err_set(e, errno, "cannot make a cage for 7zz with Landlock");
+		return err_set(
+		    e, errno, "cannot make a cage for archive programs with Landlock");
 	c->landlock_fd = fcntl(low, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 	fd_close(&low);
 	if (c->landlock_fd < 0)
-		return err_set(e, errno, "cannot make a cage for 7zz with Landlock");
-	r = allow_below(
-	    c->landlock_fd, NULL, c->program_fd, read | LANDLOCK_ACCESS_FS_EXECUTE, e);
+		return err_set(
+		    e, errno, "cannot make a cage for archive programs with Landlock");
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT && r == 0; i++) {
+		if (c->program_fds[i] >= 0)
+			r = allow_below(c->landlock_fd, NULL, c->program_fds[i],
+			    read | LANDLOCK_ACCESS_FS_EXECUTE, e);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(libraries) && r == 0; i++)
 		r = allow_below(
 		    c->landlock_fd, libraries[i], -1, read | LANDLOCK_ACCESS_FS_EXECUTE, e);
@@ -299,21 +305,39 @@ landlock_make(struct helper_cage *c, struct err *e)
 	return r;
 }
 
-int
-helper_cage_init(
-    struct helper_cage *c, const char *program, uint64_t memory_bytes, struct err *e)
+/* 0, or a negative errno with *e. */
+static int
+program_open(struct helper_cage *c, size_t i, const char *path, struct err *e)
 {
-	int fd = open(program, O_PATH | O_CLOEXEC), r;
+	int fd = open(path, O_PATH | O_CLOEXEC);
 
-	*c = (struct helper_cage){
-		.program_fd = -1, .landlock_fd = -1, .memory_bytes = memory_bytes
-	};
 	if (fd < 0)
-		return err_set(e, errno, "cannot open '%s'", program);
-	c->program_fd = dup3(fd, HELPER_PROGRAM_FD, O_CLOEXEC);
+		return err_set(e, errno, "cannot open '%s'", path);
+	c->program_fds[i] = dup3(fd, HELPER_PROGRAM_FD + 1 + (int)i, O_CLOEXEC);
+	if (c->program_fds[i] < 0)
+		err_set(e, errno, "cannot give '%s' its descriptor", path);
 	fd_close(&fd);
-	if (c->program_fd < 0)
-		return err_set(e, errno, "cannot give '%s' its descriptor", program);
+	return c->program_fds[i] < 0 ? -e->code : 0;
+}
+
+int
+helper_cage_init(struct helper_cage *c, const struct helper_paths *paths, uint64_t memory_bytes,
+    struct err *e)
+{
+	bool any = false;
+	int r;
+
+	*c = (struct helper_cage){ .landlock_fd = -1, .memory_bytes = memory_bytes };
+	r = err_set(e, ENOENT, "no program is to be used");
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++) {
+		c->program_fds[i] = -1;
+		if (paths->of[i] == NULL || paths->of[i][0] == '\0')
+			continue;
+		r = program_open(c, i, paths->of[i], e);
+		any = any || r == 0;
+	}
+	if (!any)
+		return r;
 	r = filter_make(c, e);
 	if (r == 0)
 		r = landlock_make(c, e);
@@ -325,10 +349,21 @@ helper_cage_init(
 void
 helper_cage_done(struct helper_cage *c)
 {
-	fd_close(&c->program_fd);
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++)
+		fd_close(&c->program_fds[i]);
 	fd_close(&c->landlock_fd);
 	free(c->code);
 	c->code = NULL;
+}
+
+bool
+helper_cage_has(const struct helper_cage *c, int fd)
+{
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++) {
+		if (c->program_fds[i] == fd)
+			return true;
+	}
+	return false;
 }
 
 int
@@ -340,9 +375,9 @@ helper_cage_enter_companion(const struct helper_cage *c, struct err *e)
 		return 0;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_landlock_restrict_self, c->landlock_fd, 0) < 0)
-		return err_set(e, errno, "cannot close in the companion that runs 7zz");
+		return err_set(e, errno, "cannot close in the companion that opens archives");
 	r = companion_filter_load();
-	return r < 0 ? err_set(e, -r, "cannot close in the companion that runs 7zz") : 0;
+	return r < 0 ? err_set(e, -r, "cannot close in the companion that opens archives") : 0;
 }
 
 static bool
@@ -354,11 +389,14 @@ limit(int resource, uint64_t soft, uint64_t hard)
 }
 
 void
-helper_cage_exec(
-    const struct helper_cage *c, uint32_t cpu_ms, char *const argv[], char *const envp[])
+helper_cage_exec(const struct helper_cage *c, enum helper_program program, uint32_t cpu_ms,
+    char *const argv[], char *const envp[])
 {
 	uint64_t cpu_s = ((uint64_t)cpu_ms + 999) / 1000;
 
+	if (dup3(c->program_fds[program], HELPER_PROGRAM_FD, O_CLOEXEC) < 0 ||
+	    syscall(SYS_close_range, HELPER_PROGRAM_FD + 1u, ~0u, 0u) < 0)
+		return;
 	if (syscall(SYS_close_range, 4u, (unsigned)c->landlock_fd - 1, 0u) < 0)
 		return;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
@@ -374,5 +412,5 @@ helper_cage_exec(
 		return;
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &c->filter, 0, 0) < 0)
 		return;
-	(void)syscall(SYS_execveat, c->program_fd, "", argv, envp, AT_EMPTY_PATH);
+	(void)syscall(SYS_execveat, HELPER_PROGRAM_FD, "", argv, envp, AT_EMPTY_PATH);
 }

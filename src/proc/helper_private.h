@@ -5,7 +5,7 @@
 #include "proc/helper.h"
 #include "proc/helper_cage.h"
 
-#define HELPER_EXIT_NOT_STARTED 125 /* no exit status of 7zz's own */
+#define HELPER_EXIT_NOT_STARTED 125 /* no exit status of a program's own */
 
 struct buf;
 

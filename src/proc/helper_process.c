@@ -1,6 +1,6 @@
 /* helper_process.c: the companion. It talks to one inspector, which a mail may have taken over:
- * whatever that asks for, it gets memory, and runs of 7zz inside limits. Texts from mails
- * reach 7zz as a password on its standard input and as a member's path behind "--". */
+ * whatever that asks for, it gets memory, and runs of the programs inside limits. Texts from
+ * mails reach them as a password on standard input and as a member's path behind "--". */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +22,6 @@
 #include "proc/helper_private.h"
 #include "proc/wire.h"
 
-#define INPUT_PATH      "/proc/self/fd/3"
 #define ENDED_MAX_BYTES 64
 
 struct companion {
@@ -34,18 +33,12 @@ struct companion {
 /* One run. */
 struct run {
 	struct helper_job job;
-	char password[HELPER_TEXT_MAX + 2], member[HELPER_TEXT_MAX + 1], type[16];
+	char password[HELPER_TEXT_MAX + 2], member[HELPER_TEXT_MAX + 1];
 	int in_pipe[2], out_pipe[2], message_pipe[2];
 	pid_t pid;
 	int pid_fd;
 	int64_t begun_us;
 	struct helper_result result;
-};
-
-static const char *const type_names[] = {
-#define TYPE(id, name) name,
-	HELPER_TYPES(TYPE)
-#undef TYPE
 };
 
 static void
@@ -58,33 +51,12 @@ pipe_close(int pair[2])
 _Noreturn static void
 child_exec(const struct companion *c, const struct run *r, pid_t parent)
 {
-	static char program[] = "7zz", list[] = "l", extract[] = "x", technical[] = "-slt",
-		    bare[] = "-ba", out[] = "-so", names[] = "-bb1", names_to[] = "-bso2",
-		    one_thread[] = "-mmt=1", no_wildcards[] = "-spd", end[] = "--",
-		    input[] = INPUT_PATH, charset[] = "LC_ALL=C.UTF-8", zone[] = "TZ=UTC";
-	char *argv[16] = { program };
+	static char charset[] = "LC_ALL=C.UTF-8", zone[] = "TZ=UTC";
+	char *argv[HELPER_ARGV_MAX];
 	char *envp[] = { charset, zone, NULL };
-	size_t n = 1;
 	sigset_t none;
 
-	if (r->job.mode == HELPER_LIST) {
-		argv[n++] = list;
-		argv[n++] = technical;
-		argv[n++] = bare;
-	} else {
-		argv[n++] = extract;
-		argv[n++] = out;
-		argv[n++] = names;
-		argv[n++] = names_to;
-	}
-	argv[n++] = one_thread;
-	argv[n++] = no_wildcards;
-	if (r->type[0] != '\0')
-		argv[n++] = (char *)(uintptr_t)r->type;
-	argv[n++] = end;
-	argv[n++] = input;
-	if (r->member[0] != '\0')
-		argv[n++] = (char *)(uintptr_t)r->member;
+	helper_program_fill_argv(r->job.mode, r->job.type, r->member, argv);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setpgid(0, 0);
 	(void)signal(SIGPIPE, SIG_DFL);
@@ -93,7 +65,8 @@ child_exec(const struct companion *c, const struct run *r, pid_t parent)
 	if (getppid() == parent && dup2(r->in_pipe[0], 0) == 0 &&
 	    dup2(r->out_pipe[1], 1) == 1 && dup2(r->message_pipe[1], 2) == 2 &&
 	    dup2(c->input_fd, 3) == 3 && chdir("/") == 0)
-		helper_cage_exec(c->cage, r->job.cpu_ms, argv, envp);
+		helper_cage_exec(
+		    c->cage, helper_type_get_program(r->job.type), r->job.cpu_ms, argv, envp);
 	_exit(HELPER_EXIT_NOT_STARTED);
 }
 
@@ -118,7 +91,9 @@ child_start(struct companion *c, struct run *r)
 	size_t len = strlen(r->password);
 	pid_t parent = getpid();
 
-	/* Sealed: no later request of the inspector changes what 7zz has in hand. */
+	if (c->cage->program_fds[helper_type_get_program(r->job.type)] < 0)
+		return false;
+	/* Sealed: no later request of the inspector changes what the program has in hand. */
 	if (c->input_fd < 0 ||
 	    fcntl(c->input_fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		return false;
@@ -225,12 +200,8 @@ text_copy(char *to, struct slice s, const char *tail)
 static bool
 run_read(struct slice body, struct run *r)
 {
-	if (!helper_run_decode(body, &r->job) || !text_copy(r->member, r->job.member, "") ||
-	    !text_copy(r->password, r->job.password, r->job.password.len > 0 ? "\n" : ""))
-		return false;
-	if (type_names[r->job.type][0] != '\0')
-		snprintf(r->type, sizeof(r->type), "-t%s", type_names[r->job.type]);
-	return true;
+	return helper_run_decode(body, &r->job) && text_copy(r->member, r->job.member, "") &&
+	       text_copy(r->password, r->job.password, r->job.password.len > 0 ? "\n" : "");
 }
 
 static void

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Archives that 7zz opens for the inspectors: by the daemon and locally, with passwords; what
+"""Archives that 7zz and nomarch open for the inspectors: by the daemon and locally, with passwords; what
 becomes of them without it; and that nothing of it is left when processes die. A fake program in its
 place hangs, so that it can be met in the middle of its work."""
 
@@ -7,6 +7,7 @@ import gzip
 import os
 import shutil
 import signal
+import struct
 import subprocess
 
 from lib import cordond, debian, mails, process, runner
@@ -17,8 +18,24 @@ from lib.station import Station
 WAYS = {"by the daemon": (), "local": ("--local",)}
 
 
+def crc16(data):
+	crc = 0
+	for byte in data:
+		crc ^= byte
+		for _ in range(8):
+			crc = crc >> 1 ^ 0xa001 if crc & 1 else crc >> 1
+	return crc
+
+
+def arc(*members):
+	"""An ARC archive of (name, content), stored."""
+	made = b"".join(b"\x1a\2" + name.encode().ljust(13, b"\0") + struct.pack("<IIHI", len(content),
+		0x21, crc16(content), len(content)) + content for name, content in members)
+	return made + b"\x1a\0"
+
+
 class Fixture(Station):
-	"""A folder with 7zz, the fake and some archives; each test starts the daemon as it needs."""
+	"""A folder with 7zz, nomarch, the fake and some archives; each test starts the daemon as it needs."""
 
 	def __init__(self, base):
 		super().__init__(base)
@@ -29,6 +46,11 @@ class Fixture(Station):
 		# A folder that the daemon's user can reach.
 		self.seven_zip = shutil.copy2(root.file("usr/bin/7zz"), os.path.join(base, "7zz"))
 		self.fake = shutil.copy2(os.path.join(cordond.binaries(), "helper_fake"), base)
+		self.nomarch = shutil.copy2(debian.unpack("nomarch", ["nomarch"]).file("usr/bin/nomarch"),
+			os.path.join(base, "nomarch"))
+		self.arc = os.path.join(self.files, "a.arc")
+		with open(self.arc, "wb") as handle:
+			handle.write(arc(("NOTE.TXT", b"a note"), ("EICAR.GZ", gzip.compress(mails.eicar(), mtime=0))))
 		self.wim = self.pack("a.wim", "eicar.com.gz", gzip.compress(mails.eicar(), mtime=0))
 		self.locked = self.pack("a.7z", "eicar.com", mails.eicar(), "-pSesame77", "-mhe=on")
 		self.hang = os.path.join(self.files, "hang.wim")
@@ -44,6 +66,7 @@ class Fixture(Station):
 	def start_with(self, **options):
 		"""Starts the daemon with these options of the section archives."""
 		options.setdefault("seven_zip", self.seven_zip)
+		options.setdefault("nomarch", self.nomarch)
 		self.start(block("archives", "", **options))
 
 	def scan(self, way, path):
@@ -66,6 +89,21 @@ def members_are_found(station):
 		expect(found["verdict"] == "infected", "%s: %r" % (way, found))
 		expect(any(o["trail"] == "wim: eicar.com.gz > eicar.com" for o in found["objects"]),
 			"%s: trails %r" % (way, [o["trail"] for o in found["objects"]]))
+
+
+@test
+def arc_is_opened_by_another(station):
+	station.start_with(seven_zip="off")     # each of them stands for itself
+	for way in WAYS:
+		found = station.scan(way, station.arc)
+		expect(found["verdict"] == "infected", "%s: %r" % (way, found))
+		expect(any(o["trail"].startswith("arc: EICAR.GZ > ") for o in found["objects"]),
+			"%s: trails %r" % (way, [o["trail"] for o in found["objects"]]))
+	station.start_with(nomarch="off")
+	for way in WAYS:
+		found = station.scan(way, station.arc)
+		expect(found["verdict"] == "unscanned" and
+			found["unscanned"][0]["cause"] == "unsupported", "%s: %r" % (way, found))
 
 
 @test

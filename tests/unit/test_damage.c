@@ -1,7 +1,7 @@
 /* test_damage.c: every sample of archives and documents, of the developers' corpus and our own,
  * with one percent of its bytes changed, the same ones every time: the decomposer does not
- * crash and keeps to its budget of time, objects and bytes. Where 7zz is installed it has its
- * part. */
+ * crash and keeps to its budget of time, objects and bytes. Where 7zz and the like are installed
+ * they have their part. */
 #include "test_opener.h"
 
 #include <dirent.h>
@@ -170,14 +170,19 @@ main(void)
 		cmocka_unit_test(test_corpus),
 	};
 	struct helper *helper = NULL;
-	char program[256];
+	char program[HELPER_PROGRAM_COUNT][256];
+	struct helper_paths paths = { 0 };
 	struct err e;
 	int failed;
 
-	if (helper_find_program("auto", program, sizeof(program), &e))
-		helper = helper_start(program, HELPER_BYTES, -1, &e);
-	else
-		print_message("7zz is not installed: without it\n");
+	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++) {
+		if (helper_find_program(i, "auto", program[i], sizeof(program[i]), &e))
+			paths.of[i] = program[i];
+		else
+			print_message("%s is not installed: without it\n",
+			    helper_program_get_name(i));
+	}
+	helper = helper_start(&paths, HELPER_BYTES, -1, &e);
 #ifndef __SANITIZE_ADDRESS__
 	/* As in the cage: what asks for more than this is refused, and must live with it. */
 	(void)setrlimit(RLIMIT_DATA, &(struct rlimit){ CAGE_DATA_BYTES, CAGE_DATA_BYTES });

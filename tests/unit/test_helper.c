@@ -24,7 +24,8 @@ static struct helper *
 use_program(const char *program)
 {
 	struct err e = { 0 };
-	struct helper *h = helper_start(program, MEMORY_BYTES, -1, &e);
+	struct helper_paths paths = { .of = { [HELPER_PROGRAM_7ZZ] = program } };
+	struct helper *h = helper_start(&paths, MEMORY_BYTES, -1, &e);
 
 	if (h == NULL)
 		print_message("%s\n", e.text);
@@ -55,18 +56,21 @@ run_fake(const char *word)
 static void
 test_not_installed(void **state)
 {
+	struct helper_paths nowhere = { .of = { [HELPER_PROGRAM_7ZZ] = "/nonexistent/7zz" } };
 	char path[256];
 	struct err e = { 0 };
 
 	(void)state;
 	helper_opener_use(NULL);
 	assert_true(has_fact(run_fake("good"), FACT_UNSUPPORTED));
-	assert_false(helper_find_program("off", path, sizeof(path), &e));
+	assert_false(helper_find_program(HELPER_PROGRAM_7ZZ, "off", path, sizeof(path), &e));
 	assert_int_equal(e.code, 0);
-	assert_false(helper_find_program("/nonexistent/7zz", path, sizeof(path), &e));
+	assert_false(helper_find_program(
+	    HELPER_PROGRAM_7ZZ, "/nonexistent/7zz", path, sizeof(path), &e));
 	assert_int_equal(e.code, ENOENT);
-	assert_true(helper_find_program("/bin/true", path, sizeof(path), &e));
-	assert_null(helper_start("/nonexistent/7zz", 0, -1, &e));
+	assert_true(
+	    helper_find_program(HELPER_PROGRAM_7ZZ, "/bin/true", path, sizeof(path), &e));
+	assert_null(helper_start(&nowhere, 0, -1, &e));
 }
 
 static void

@@ -412,6 +412,7 @@ test_corpus(void **state)
 static int
 setup(void **state)
 {
+	struct helper_paths paths = { .of = { [HELPER_PROGRAM_7ZZ] = program } };
 	struct err e = { 0 };
 
 	(void)state;
@@ -420,7 +421,7 @@ setup(void **state)
 	assert_int_equal(chdir(folder), 0);
 	file_write("note.txt", SLICE_LIT(TEXT));
 	file_write("second.txt", SLICE_LIT("another\n"));
-	helper = helper_start(program, MEMORY_BYTES, -1, &e);
+	helper = helper_start(&paths, MEMORY_BYTES, -1, &e);
 	if (helper == NULL)
 		print_message("%s\n", e.text);
 	helper_opener_use(helper);
@@ -461,7 +462,7 @@ main(void)
 	};
 	struct err e = { 0 };
 
-	if (!helper_find_program("auto", program, sizeof(program), &e)) {
+	if (!helper_find_program(HELPER_PROGRAM_7ZZ, "auto", program, sizeof(program), &e)) {
 		print_message("SKIP ALL: 7zz is not installed\n");
 		return 0;
 	}
