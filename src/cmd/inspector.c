@@ -445,8 +445,8 @@ limits_from_config(const struct config *c)
 		.cpu_ms = c->limits.cpu_ms,
 		.wall_ms = c->limits.wall_ms,
 		.entity_readings = c->limits.entity_readings,
-		.helper_ms = c->archives.seven_zip_ms,
-		.helper_runs = c->archives.seven_zip_runs,
+		.helper_ms = c->archives.helper_ms,
+		.helper_runs = c->archives.helper_runs,
 		.helper_passwords = c->archives.seven_zip_passwords,
 	};
 }

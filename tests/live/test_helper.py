@@ -140,7 +140,7 @@ def passwords_of_the_mail_and_the_list(station):
 
 @test
 def one_that_hangs_is_ended(station):
-	station.start_with(seven_zip=station.fake, seven_zip_ms=1000)
+	station.start_with(seven_zip=station.fake, helper_ms=1000)
 	for way in WAYS:
 		found = station.scan(way, station.hang)
 		expect(found["verdict"] == "unscanned" and found["unscanned"][0]["cause"] == "timeout",

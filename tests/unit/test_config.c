@@ -452,8 +452,8 @@ test_limits_agree(void **state)
 	assert_int_equal(c->limits.ratio_floor, l.ratio_floor_bytes);
 	assert_int_equal(c->limits.cpu_ms, l.cpu_ms);
 	assert_int_equal(c->limits.entity_readings, l.entity_readings);
-	assert_int_equal(c->archives.seven_zip_ms, l.helper_ms);
-	assert_int_equal(c->archives.seven_zip_runs, l.helper_runs);
+	assert_int_equal(c->archives.helper_ms, l.helper_ms);
+	assert_int_equal(c->archives.helper_runs, l.helper_runs);
 	assert_int_equal(c->archives.seven_zip_passwords, l.helper_passwords);
 }
 
