@@ -131,8 +131,7 @@ static bool
 addresses_have(const struct host_addresses *a, const struct resolve_address *address)
 {
 	for (unsigned i = 0; i < a->count; i++) {
-		if (a->items[i].len == address->len &&
-		    memcmp(&a->items[i].storage, &address->storage, address->len) == 0)
+		if (resolve_address_eq(&a->items[i], address))
 			return true;
 	}
 	return false;

@@ -6,7 +6,6 @@
 
 #include <event2/dns.h>
 #include <event2/util.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,4 +163,11 @@ resolve_cancel(struct resolve **address)
 	*address = NULL;
 	r->fn = NULL;
 	resolve_stop_asking(r);
+}
+
+/* All of them were filled from zeroed memory. */
+bool
+resolve_address_eq(const struct resolve_address *a, const struct resolve_address *b)
+{
+	return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
 }

@@ -3,6 +3,7 @@
 #ifndef CORDON_BASE_RESOLVE_H
 #define CORDON_BASE_RESOLVE_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 struct loop;
@@ -28,5 +29,7 @@ struct resolve *resolve_start(
     struct loop *l, const char *name, int family, resolve_fn fn, void *ctx);
 /* fn is not called any more. *r becomes NULL. Accepts NULL. */
 void resolve_cancel(struct resolve **r);
+
+bool resolve_address_eq(const struct resolve_address *a, const struct resolve_address *b);
 
 #endif

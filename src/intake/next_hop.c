@@ -28,6 +28,7 @@
 #define KEEPALIVE_MS 60000u
 #define IDLE_MS      30000u
 #define CONNECT_MS   30000u /* for each address but the last */
+#define SILENT_MS    60000  /* one that let that go by is tried after the others */
 #define MAILS_MAX    1000u  /* on one connection */
 
 static void hop_on_io(void *ctx, unsigned events);
@@ -38,6 +39,26 @@ static bool
 hop_has_more_addresses(const struct next_hop *h)
 {
 	return h->state == NEXT_HOP_CONNECTING && h->address_at + 1 < h->addresses->count;
+}
+
+static const struct resolve_address *
+hop_get_address(const struct next_hop *h)
+{
+	return &h->addresses->items[(h->address_first + h->address_at) % h->addresses->count];
+}
+
+/* Takes over *found. */
+static void
+hop_set_addresses(struct next_hop *h, struct host_addresses **found)
+{
+	const struct next_hop_place *p = h->place;
+
+	host_addresses_unref(&h->addresses);
+	h->addresses = TAKE(*found);
+	h->address_first = h->address_at = 0;
+	if (clock_now_ms() < p->silent_until_ms &&
+	    resolve_address_eq(hop_get_address(h), &p->silent))
+		h->address_first = 1;
 }
 
 static bool
@@ -141,7 +162,7 @@ hop_connect_next(struct next_hop *h)
 	hop_disconnect(h);
 	h->state = NEXT_HOP_CONNECTING;
 	for (; h->address_at < h->addresses->count; h->address_at++) {
-		if (hop_connect_to(h, &h->addresses->items[h->address_at])) {
+		if (hop_connect_to(h, hop_get_address(h))) {
 			hop_set_timer(h);
 			return;
 		}
@@ -160,15 +181,15 @@ static void
 hop_connect(struct next_hop *h)
 {
 	struct host *host = h->place->host;
+	struct host_addresses *known = host_take_addresses(host);
 
 	hop_disconnect(h);
-	host_addresses_unref(&h->addresses);
-	h->address_at = 0;
-	h->addresses = host_take_addresses(host);
-	if (h->addresses != NULL) {
+	if (known != NULL) {
+		hop_set_addresses(h, &known);
 		hop_connect_next(h);
 		return;
 	}
+	host_addresses_unref(&h->addresses);
 	h->state = NEXT_HOP_RESOLVING;
 	if (host_wait(host, &h->waiter, hop_on_looked_up, h))
 		hop_set_timer(h);
@@ -407,9 +428,7 @@ hop_on_looked_up(void *ctx)
 		host_addresses_unref(&found);
 		next_hop_fail(h, strerror(h->connect_error));
 	} else {
-		host_addresses_unref(&h->addresses);
-		h->addresses = found;
-		h->address_at = 0;
+		hop_set_addresses(h, &found);
 		hop_connect_next(h);
 	}
 	hop_leave(h);
@@ -455,6 +474,8 @@ hop_is_late(struct next_hop *h)
 		return;
 	}
 	if (hop_has_more_addresses(h)) {
+		h->place->silent = *hop_get_address(h);
+		h->place->silent_until_ms = clock_now_ms() + SILENT_MS;
 		h->address_at++;
 		hop_connect_next(h);
 		return;

@@ -20,6 +20,9 @@ struct next_hop_place {
 	int tls;          /* enum config_next_hop_tls */
 	const struct config *used_for; /* compared only */
 	struct host *host;             /* where it is; its name is looked up once for all */
+	struct resolve_address
+	    silent;              /* took no connection in time: until then it is the last */
+	int64_t silent_until_ms; /* to be tried */
 	struct tls_context *tls_context;
 	struct next_hop_offer offer;
 	struct next_hop *asking; /* for its offer; NULL: nobody asks */
@@ -53,8 +56,8 @@ struct next_hop {
 	struct host_waiter waiter; /* while RESOLVING */
 	struct host_addresses
 	    *addresses; /* to be tried, one after the other; until connected */
-	unsigned address_at;
-	int connect_error; /* of the last one */
+	unsigned address_first, address_at; /* so many from there on, around, were tried */
+	int connect_error;                  /* of the last one */
 	bool has_looked_again;
 	struct next_hop_offer offer;
 	struct smtp_reply reply;

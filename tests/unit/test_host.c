@@ -78,7 +78,7 @@ packet_add_record(int family, const char *text)
 static void
 packet_answer(int family, const char *how)
 {
-	char text[300], *save = NULL;
+	char text[64];
 
 	t.packet[2] = 0x81;
 	t.packet[3] = 0x80;
@@ -101,10 +101,14 @@ packet_answer(int family, const char *how)
 		loop_timer_set_ms(t.late, LATE_MS);
 		return;
 	}
-	(void)snprintf(text, sizeof(text), "%s", how);
-	for (char *one = strtok_r(text, ",", &save); one != NULL;
-	     one = strtok_r(NULL, ",", &save))
-		packet_add_record(family, one);
+	for (struct slice rest = slice_of_str(how); rest.len > 0;) {
+		size_t comma = MIN_OF(slice_find_byte(rest, ',', 0), rest.len);
+
+		(void)snprintf(
+		    text, sizeof(text), "%.*s", SLICE_FMT(slice_sub(rest, 0, comma)));
+		packet_add_record(family, text);
+		rest = slice_from(rest, MIN_OF(comma + 1, rest.len));
+	}
 	packet_send();
 }
 
