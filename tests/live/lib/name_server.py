@@ -4,6 +4,7 @@ or not at all when it is to, and counts what it is asked. enter() makes the netw
 
 import fcntl
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -40,12 +41,10 @@ def enter():
 	# The files live on as long as they are mounted.
 	command = ["unshare", "--net", "--mount", "--propagation", "private", "/bin/sh", "-c",
 		script + "rm -r '%s' && exec \"$@\"" % folder, "sh"]
-	try:
-		done = subprocess.run(command[:-2] + [script + "true"], stdin=subprocess.DEVNULL,
-			stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-	except OSError as error:
-		return str(error)
+	done = subprocess.run(command[:-2] + [script + "true"], stdin=subprocess.DEVNULL,
+		stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 	if done.returncode != 0:
+		shutil.rmtree(folder)
 		return "no network and mounts of our own here: " + done.stdout.strip()[-200:]
 	sys.stdout.flush()
 	os.execvpe("unshare", command + [sys.executable, "-B"] + sys.argv,
