@@ -1,7 +1,7 @@
 # Libraries, each behind one stage. All are packages of Debian 12.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CONFUSE REQUIRED IMPORTED_TARGET libconfuse)
-pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent_core)
+pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent_core libevent_extra)
 pkg_check_modules(SSL REQUIRED IMPORTED_TARGET libssl)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)

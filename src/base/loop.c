@@ -5,9 +5,11 @@
 #include <event2/event_struct.h>
 #include <stdlib.h>
 
+#include "base/loop_private.h"
 #include "base/macros.h"
 
 #define SIGNALS_MAX 8
+#define LAST_TURNS  8u
 
 struct signal_watch {
 	struct event event;
@@ -19,6 +21,7 @@ struct loop {
 	struct event_base *base;
 	struct signal_watch signals[SIGNALS_MAX];
 	unsigned signal_count;
+	unsigned holds;
 };
 
 struct loop_watch {
@@ -59,9 +62,31 @@ loop_free(struct loop **address)
 		return;
 	for (unsigned i = 0; i < l->signal_count; i++)
 		event_del(&l->signals[i].event);
+	/* Those who began it are gone: nobody is called but libevent itself. */
+	for (unsigned i = 0; i < LAST_TURNS && l->holds > 0; i++)
+		event_base_loop(l->base, EVLOOP_NONBLOCK);
 	event_base_free(l->base);
 	free(l);
 	*address = NULL;
+}
+
+struct event_base *
+loop_get_event_base(struct loop *l)
+{
+	return l->base;
+}
+
+void
+loop_hold(struct loop *l)
+{
+	l->holds++;
+}
+
+void
+loop_let_go(struct loop *l)
+{
+	ASSERT(l->holds > 0);
+	l->holds--;
 }
 
 void

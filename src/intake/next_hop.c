@@ -1,6 +1,7 @@
-/* next_hop.c: one connection to the next hop: connect, greeting, EHLO, STARTTLS, XFORWARD, then
- * commands and replies in order. A connection that was kept may have been closed by the other
- * side meanwhile: what was said on it and not answered is said again on a new one, once. */
+/* next_hop.c: one connection to the next hop: its name, connect, greeting, EHLO, STARTTLS,
+ * XFORWARD, then commands and replies in order. A connection that was kept may have been closed
+ * by the other side meanwhile: what was said on it and not answered is said again on a new one,
+ * once. */
 #include "intake/next_hop.h"
 
 #include <errno.h>
@@ -26,10 +27,39 @@
 /* Below the five minutes that a server waits (RFC 5321 section 4.5.3.2.7). */
 #define KEEPALIVE_MS 60000u
 #define IDLE_MS      30000u
-#define MAILS_MAX    1000u /* on one connection */
+#define CONNECT_MS   30000u /* for each address but the last */
+#define SILENT_MS    60000  /* one that let that go by is tried after the others */
+#define MAILS_MAX    1000u  /* on one connection */
 
 static void hop_on_io(void *ctx, unsigned events);
 static void hop_on_timer(void *ctx);
+
+/* While it connects: whether this address is not the last. */
+static bool
+hop_has_more_addresses(const struct next_hop *h)
+{
+	return h->state == NEXT_HOP_CONNECTING && h->address_at + 1 < h->addresses->count;
+}
+
+static const struct resolve_address *
+hop_get_address(const struct next_hop *h)
+{
+	return &h->addresses->items[(h->address_first + h->address_at) % h->addresses->count];
+}
+
+/* Takes over *found. */
+static void
+hop_set_addresses(struct next_hop *h, struct host_addresses **found)
+{
+	const struct next_hop_place *p = h->place;
+
+	host_addresses_unref(&h->addresses);
+	h->addresses = TAKE(*found);
+	h->address_first = h->address_at = 0;
+	if (clock_now_ms() < p->silent_until_ms &&
+	    resolve_address_eq(hop_get_address(h), &p->silent))
+		h->address_first = 1;
+}
 
 static bool
 hop_is_waiting(const struct next_hop *h)
@@ -47,6 +77,8 @@ hop_set_timer(struct next_hop *h)
 
 	if (hop_is_waiting(h))
 		ms = h->is_mail_sent ? 2 * h->timeout_ms : h->timeout_ms;
+	if (hop_has_more_addresses(h))
+		ms = MIN_OF(ms, CONNECT_MS);
 	if (h->why[0] != '\0' || h->must_tell_ready)
 		ms = 0;
 	h->deadline_ms = clock_now_ms() + ms;
@@ -71,6 +103,7 @@ hop_set_watch(struct next_hop *h)
 static void
 hop_disconnect(struct next_hop *h)
 {
+	host_waiter_cancel(&h->waiter);
 	loop_watch_free(&h->watch);
 	stream_free(&h->stream);
 	smtp_reply_clear(&h->reply);
@@ -85,37 +118,83 @@ next_hop_fail(struct next_hop *h, const char *why)
 		return;
 	h->state = NEXT_HOP_FAILED;
 	hop_disconnect(h);
+	host_addresses_unref(&h->addresses);
 	snprintf(h->why, sizeof(h->why), "%s", why);
 	hop_set_timer(h);
 }
 
-/* The next of the place's addresses that takes a connection. */
 static void
-hop_connect(struct next_hop *h)
+hop_fail_name(struct next_hop *h, const char *error)
 {
-	struct next_hop_place *p = h->place;
-	int on = 1, error = EADDRNOTAVAIL;
+	char why[sizeof(h->why)];
 
+	snprintf(why, sizeof(why), "its name cannot be looked up: %s", error);
+	next_hop_fail(h, why);
+}
+
+/* Begins to connect to this address. False: that failed at once. */
+static bool
+hop_connect_to(struct next_hop *h, const struct resolve_address *address)
+{
+	const struct sockaddr *to = (const struct sockaddr *)&address->storage;
+	CLEANUP(fd_close)
+	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd >= 0 && to->sa_family != AF_UNIX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (fd < 0 || (connect(fd, to, address->len) < 0 && errno != EINPROGRESS)) {
+		h->connect_error = errno;
+		return false;
+	}
+	h->watch = loop_watch_new(h->place->loop, fd, LOOP_WRITE, hop_on_io, h);
+	h->stream = stream_new(&fd);
+	return true;
+}
+
+static void hop_on_looked_up(void *ctx);
+
+/* The next of its addresses that takes a connection. When none does it may have moved: its name
+ * is looked up once more. */
+static void
+hop_connect_next(struct next_hop *h)
+{
 	hop_disconnect(h);
 	h->state = NEXT_HOP_CONNECTING;
-	for (; h->address_at < p->address_count; h->address_at++) {
-		const struct sockaddr *to =
-		    (const struct sockaddr *)&p->addresses[h->address_at];
-		CLEANUP(fd_close)
-		int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-		if (fd >= 0 && to->sa_family != AF_UNIX)
-			(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		if (fd >= 0 &&
-		    (connect(fd, to, p->lengths[h->address_at]) == 0 || errno == EINPROGRESS)) {
-			h->watch = loop_watch_new(p->loop, fd, LOOP_WRITE, hop_on_io, h);
-			h->stream = stream_new(&fd);
+	for (; h->address_at < h->addresses->count; h->address_at++) {
+		if (hop_connect_to(h, hop_get_address(h))) {
 			hop_set_timer(h);
 			return;
 		}
-		error = errno;
 	}
-	next_hop_fail(h, p->address_count == 0 ? "its address is not known" : strerror(error));
+	if (!h->has_looked_again &&
+	    host_wait(h->place->host, &h->waiter, hop_on_looked_up, h)) {
+		h->has_looked_again = true;
+		h->state = NEXT_HOP_RESOLVING;
+		hop_set_timer(h);
+		return;
+	}
+	next_hop_fail(h, strerror(h->connect_error));
+}
+
+static void
+hop_connect(struct next_hop *h)
+{
+	struct host *host = h->place->host;
+	struct host_addresses *known = host_take_addresses(host);
+
+	hop_disconnect(h);
+	if (known != NULL) {
+		hop_set_addresses(h, &known);
+		hop_connect_next(h);
+		return;
+	}
+	host_addresses_unref(&h->addresses);
+	h->state = NEXT_HOP_RESOLVING;
+	if (host_wait(host, &h->waiter, hop_on_looked_up, h))
+		hop_set_timer(h);
+	else
+		hop_fail_name(h, host_get_error(host));
 }
 
 /* It had been closed, or closed while we spoke: once more on a new connection. */
@@ -128,7 +207,6 @@ next_hop_lost(struct next_hop *h, const char *why)
 	}
 	h->is_reused = false;
 	h->skipped = 0;
-	h->address_at = 0;
 	h->offer = (struct next_hop_offer){ .is_known = false };
 	h->mails = 0;
 	hop_connect(h);
@@ -254,7 +332,7 @@ hop_feed(struct next_hop *h, struct slice in)
 		handle_reply(h);
 		if (!h->is_dead)
 			smtp_reply_clear(&h->reply);
-		if (h->state == NEXT_HOP_CONNECTING)
+		if (h->state <= NEXT_HOP_CONNECTING)
 			return; /* once more, on another connection */
 		/* What came in behind its 354 was said before there was a mail to speak of. */
 		if (!h->is_dead && h->mails > mails && in.len > 0)
@@ -271,7 +349,7 @@ hop_read(struct next_hop *h)
 		ssize_t n;
 
 		if (h->is_dead || h->state == NEXT_HOP_FAILED ||
-		    h->state == NEXT_HOP_CONNECTING || h->state == NEXT_HOP_HANDSHAKE)
+		    h->state <= NEXT_HOP_CONNECTING || h->state == NEXT_HOP_HANDSHAKE)
 			return;
 		n = stream_read(h->stream, buffer, sizeof(buffer));
 		if (n == -EAGAIN)
@@ -307,13 +385,12 @@ hop_connected(struct next_hop *h)
 		error = errno;
 	if (error == 0) {
 		h->state = NEXT_HOP_BANNER;
+		host_addresses_unref(&h->addresses);
 		return;
 	}
+	h->connect_error = error;
 	h->address_at++;
-	if (h->address_at < h->place->address_count)
-		hop_connect(h);
-	else
-		next_hop_fail(h, strerror(error));
+	hop_connect_next(h);
 }
 
 static void
@@ -334,6 +411,27 @@ hop_leave(struct next_hop *h)
 	}
 	hop_set_watch(h);
 	hop_set_timer(h);
+}
+
+/* For the first time, or because no address took a connection: the same ones are not tried a
+ * second time then. */
+static void
+hop_on_looked_up(void *ctx)
+{
+	struct next_hop *h = ctx;
+	struct host_addresses *found = host_take_addresses(h->place->host);
+
+	hop_enter(h);
+	if (found == NULL) {
+		hop_fail_name(h, host_get_error(h->place->host));
+	} else if (h->addresses != NULL && host_addresses_eq(h->addresses, found)) {
+		host_addresses_unref(&found);
+		next_hop_fail(h, strerror(h->connect_error));
+	} else {
+		hop_set_addresses(h, &found);
+		hop_connect_next(h);
+	}
+	hop_leave(h);
 }
 
 static void
@@ -367,6 +465,26 @@ hop_tell_failure(struct next_hop *h)
 	events->failed(h->ctx, h->why);
 }
 
+/* What was waited for did not come. */
+static void
+hop_is_late(struct next_hop *h)
+{
+	if (h->state == NEXT_HOP_RESOLVING) {
+		hop_fail_name(h, "no answer in time");
+		return;
+	}
+	if (hop_has_more_addresses(h)) {
+		h->place->silent = *hop_get_address(h);
+		h->place->silent_until_ms = clock_now_ms() + SILENT_MS;
+		h->address_at++;
+		hop_connect_next(h);
+		return;
+	}
+	if (h->state == NEXT_HOP_CONNECTING)
+		host_look_again(h->place->host);
+	next_hop_fail(h, "it does not answer in time");
+}
+
 static void
 hop_on_timer(void *ctx)
 {
@@ -389,7 +507,7 @@ hop_on_timer(void *ctx)
 	} else if (h->state == NEXT_HOP_FAILED) {
 		hop_tell_failure(h);
 	} else if (hop_is_waiting(h)) {
-		next_hop_fail(h, "it does not answer in time");
+		hop_is_late(h);
 	} else if (h->events == NULL) {
 		next_hop_fail(h, "idle");
 	} else {
@@ -417,6 +535,7 @@ void
 next_hop_free(struct next_hop *h)
 {
 	hop_disconnect(h);
+	host_addresses_unref(&h->addresses);
 	loop_timer_free(&h->timer);
 	smtp_reply_done(&h->reply);
 	next_hop_client_forget(h);
@@ -442,17 +561,15 @@ next_hop_take(struct next_hop_place *p, const struct config_listener *options,
 	h->ctx = ctx;
 	h->timeout_ms = options->next_hop_timeout_ms;
 	h->keep_most = options->next_hop_connections;
-	h->is_mail_sent = h->is_sending = false;
+	h->is_mail_sent = h->is_sending = h->has_looked_again = false;
 	next_hop_client_forget(h);
 	if (client != NULL && (options->xforward || options->xclient))
 		next_hop_client_set(h, options, client, proto, ident);
 	h->is_reused = h->stream != NULL;
-	if (h->is_reused) {
+	if (h->is_reused)
 		next_hop_tell_client(h);
-	} else {
-		h->address_at = 0;
+	else
 		hop_connect(h);
-	}
 	hop_leave(h);
 	return h;
 }

@@ -1,6 +1,6 @@
 /* next_hop.h: connections to the server that mail is sent on to: SMTP or LMTP as a client, with
- * STARTTLS and XFORWARD, kept open from one mail to the next. Never blocks (but see
- * next_hop_place_get()). What is said in a transaction is the session's to decide. */
+ * STARTTLS and XFORWARD, kept open from one mail to the next. Never blocks. What is said in a
+ * transaction is the session's to decide. */
 #ifndef CORDON_INTAKE_NEXT_HOP_H
 #define CORDON_INTAKE_NEXT_HOP_H
 
@@ -47,8 +47,8 @@ struct next_hop_events {
 	void (*failed)(void *ctx, const char *why);
 };
 
-/* The place of a listener's next hop; the same for equal options. Names are looked up here, and
- * that blocks, once for each configuration. Never NULL. */
+/* The place of a listener's next hop; the same for equal options. With a new configuration its
+ * name is looked up again before the next connection. Never NULL. */
 struct next_hop_place *next_hop_place_get(
     struct loop *l, struct config *c, const struct config_listener *options);
 /* As its newest connection said; is_known false before the first. */

@@ -1,10 +1,8 @@
 /* next_hop_place.c: where next hops are: addresses, what they offer, connections that wait for
  * the next mail. One place for all listeners with the same options. */
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/log.h"
 #include "base/macros.h"
@@ -14,53 +12,20 @@
 
 static struct next_hop_place *places;
 
-static void
-place_add_unix(struct next_hop_place *p, const char *path)
+static struct host *
+host_of(struct loop *l, const char *address)
 {
-	struct sockaddr_un *sun = (struct sockaddr_un *)&p->addresses[0];
-
-	_Static_assert(sizeof(sun->sun_path) > CONFIG_UNIX_PATH_MAX, "a path has room");
-	memset(sun, 0, sizeof(*sun));
-	sun->sun_family = AF_UNIX;
-	memcpy(sun->sun_path, path, strnlen(path, CONFIG_UNIX_PATH_MAX));
-	p->lengths[0] = sizeof(*sun);
-	p->address_count = 1;
-}
-
-static void
-place_resolve(struct next_hop_place *p)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-	struct addrinfo *list = NULL;
-	struct config_address a;
+	/* The configuration's check has seen to it. */
+	struct config_address a = { .family = CONFIG_FAMILY_UNIX };
 	const char *expected;
-	char port[8];
-	int r;
+	int family = AF_INET;
 
-	p->address_count = 0;
-	if (!config_address_parse_listen(p->address, &a, &expected))
-		return; /* the configuration's check has said so */
-	if (a.family == CONFIG_FAMILY_UNIX) {
-		place_add_unix(p, a.host);
-		return;
-	}
-	hints.ai_family = a.family == CONFIG_FAMILY_INET6 ? AF_INET6 : AF_INET;
-	snprintf(port, sizeof(port), "%u", a.port);
-	r = getaddrinfo(a.host, port, &hints, &list);
-	if (r != 0) {
-		log_warn(NULL,
-		    "next_hop=%s error=\"%s\": its mail gets 451 until the next reload",
-		    p->address, gai_strerror(r));
-		return;
-	}
-	for (struct addrinfo *i = list; i != NULL && p->address_count < NEXT_HOP_ADDRESSES_MAX;
-	     i = i->ai_next) {
-		if (i->ai_addrlen > sizeof(p->addresses[0]))
-			continue;
-		memcpy(&p->addresses[p->address_count], i->ai_addr, i->ai_addrlen);
-		p->lengths[p->address_count++] = i->ai_addrlen;
-	}
-	freeaddrinfo(list);
+	(void)config_address_parse_listen(address, &a, &expected);
+	if (a.family == CONFIG_FAMILY_UNIX)
+		family = AF_UNIX;
+	else if (a.family == CONFIG_FAMILY_INET6)
+		family = AF_INET6;
+	return host_new(l, a.host, family, a.port);
 }
 
 static bool
@@ -106,13 +71,13 @@ next_hop_place_get(struct loop *l, struct config *c, const struct config_listene
 		p->has_xclient = options->xclient;
 		p->address = mem_strdup(options->next_hop);
 		p->name = mem_strdup(name);
+		p->host = host_of(l, p->address);
 		p->next = places;
 		places = p;
+	} else if (p->used_for != c) {
+		host_expire(p->host);
 	}
-	if (p->resolved_for != c) {
-		p->resolved_for = c;
-		place_resolve(p);
-	}
+	p->used_for = c;
 	return p;
 }
 
@@ -260,6 +225,7 @@ next_hop_places_free(void)
 			next_hop_place_forget(h);
 			next_hop_free(h);
 		}
+		host_free(&p->host);
 		tls_context_unref(&p->tls_context);
 		free(p->address);
 		free(p->name);

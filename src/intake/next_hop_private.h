@@ -3,16 +3,13 @@
 #ifndef CORDON_INTAKE_NEXT_HOP_PRIVATE_H
 #define CORDON_INTAKE_NEXT_HOP_PRIVATE_H
 
-#include <sys/socket.h>
-
 #include "base/buf.h"
+#include "base/host.h"
 #include "base/loop.h"
 #include "base/stream.h"
 #include "intake/next_hop.h"
 #include "intake/smtp_dot.h"
 #include "intake/smtp_reply.h"
-
-#define NEXT_HOP_ADDRESSES_MAX 8u
 
 struct next_hop_place {
 	struct next_hop_place *next;
@@ -21,10 +18,11 @@ struct next_hop_place {
 	bool is_lmtp;
 	bool has_xclient; /* a connection kept from one client is told of the next one */
 	int tls;          /* enum config_next_hop_tls */
-	const struct config *resolved_for; /* compared only */
-	struct sockaddr_storage addresses[NEXT_HOP_ADDRESSES_MAX];
-	socklen_t lengths[NEXT_HOP_ADDRESSES_MAX];
-	unsigned address_count;
+	const struct config *used_for; /* compared only */
+	struct host *host;             /* where it is; its name is looked up once for all */
+	struct resolve_address
+	    silent;              /* took no connection in time: until then it is the last */
+	int64_t silent_until_ms; /* to be tried */
 	struct tls_context *tls_context;
 	struct next_hop_offer offer;
 	struct next_hop *asking; /* for its offer; NULL: nobody asks */
@@ -34,6 +32,7 @@ struct next_hop_place {
 };
 
 enum next_hop_state {
+	NEXT_HOP_RESOLVING, /* its name is being looked up */
 	NEXT_HOP_CONNECTING,
 	NEXT_HOP_BANNER,
 	NEXT_HOP_EHLO,
@@ -54,13 +53,19 @@ struct next_hop {
 	struct stream *stream; /* NULL: not connected */
 	struct loop_watch *watch;
 	struct loop_timer *timer;
+	struct host_waiter waiter; /* while RESOLVING */
+	struct host_addresses
+	    *addresses; /* to be tried, one after the other; until connected */
+	unsigned address_first, address_at; /* so many from there on, around, were tried */
+	int connect_error;                  /* of the last one */
+	bool has_looked_again;
 	struct next_hop_offer offer;
 	struct smtp_reply reply;
 	struct buf out;    /* on its way to the socket */
 	struct buf held;   /* commands that wait for READY, or may have to be sent again */
 	unsigned expected; /* replies that the session waits for */
 	unsigned skipped;  /* replies before these that it does not hear of (XFORWARD) */
-	unsigned timeout_ms, address_at, mails;
+	unsigned timeout_ms, mails;
 	unsigned keep_most;  /* idle connections that the place may have */
 	int64_t deadline_ms; /* 0: nothing is waited for */
 	const struct slice *pieces;

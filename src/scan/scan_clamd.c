@@ -123,6 +123,7 @@ call_send(struct clamd_call *c, struct clamd_server *v)
 {
 	struct scan_clamd *s = c->scanner;
 
+	(void)clamd_server_is_found(v);
 	c->server = v;
 	c->tried[v->index] = 1;
 	c->by_fildes =
@@ -362,6 +363,7 @@ call_take_outcome(struct clamd_call *c, const struct clamd_outcome *o)
 		call_take_reply(c, o);
 		return;
 	case CLAMD_UNREACHABLE:
+		host_look_again(c->server->host);
 		call_fail_server(c, strerror(o->error), false);
 		return;
 	case CLAMD_CLOSED:

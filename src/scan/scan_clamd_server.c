@@ -4,11 +4,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -28,60 +26,47 @@ quote_address(const struct clamd_server *v, char *ret_text, size_t size)
 	return log_quote(slice_of_str(v->address), ADDRESS_LOG_BYTES, ret_text, size);
 }
 
-/* Names are looked up here, once, and the look-up blocks: this runs at the start and on a
- * reload only, and such addresses are nearly always numeric or "localhost". */
-static void
-server_resolve(struct clamd_server *v, const struct config_address *a)
-{
-	int family = a->family == CONFIG_FAMILY_INET ? AF_INET : AF_UNSPEC;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-	struct addrinfo *list = NULL;
-	char port[8], text[LOG_QUOTE_SIZE(ADDRESS_LOG_BYTES)];
-	int r;
-
-	hints.ai_family = a->family == CONFIG_FAMILY_INET6 ? AF_INET6 : family;
-	snprintf(port, sizeof(port), "%u", a->port);
-	r = getaddrinfo(a->host, port, &hints, &list);
-	if (r != 0) {
-		log_warn(NULL,
-		    "scanner=%s server=%s error=\"%s\": not used until the next reload",
-		    v->set->scanner_name, quote_address(v, text, sizeof(text)),
-		    gai_strerror(r));
-		return;
-	}
-	for (struct addrinfo *i = list; i != NULL && v->peer.count < CLAMD_PEER_ADDRESSES_MAX;
-	     i = i->ai_next) {
-		if (i->ai_addrlen > sizeof(v->peer.addresses[0]))
-			continue;
-		memcpy(&v->peer.addresses[v->peer.count], i->ai_addr, i->ai_addrlen);
-		v->peer.lengths[v->peer.count++] = i->ai_addrlen;
-	}
-	freeaddrinfo(list);
-}
-
-static void
+/* False: the address makes no sense. */
+static bool
 server_set_address(struct clamd_server *v)
 {
+	static const int families[] = {
+		[CONFIG_FAMILY_UNIX] = AF_UNIX,
+		[CONFIG_FAMILY_INET] = AF_INET,
+		[CONFIG_FAMILY_INET6] = AF_INET6,
+		[CONFIG_FAMILY_ANY] = AF_UNSPEC,
+	};
 	struct config_address a;
-	struct sockaddr_un *sun = (struct sockaddr_un *)&v->peer.addresses[0];
 	const char *expected;
 	char text[LOG_QUOTE_SIZE(ADDRESS_LOG_BYTES)];
 
 	if (!config_address_parse_server(v->address, &a, &expected)) {
 		log_warn(NULL, "scanner=%s server=%s error=\"expected %s\": not used",
 		    v->set->scanner_name, quote_address(v, text, sizeof(text)), expected);
-		return;
+		return false;
 	}
 	v->is_unix = a.family == CONFIG_FAMILY_UNIX;
-	if (!v->is_unix) {
-		server_resolve(v, &a);
-		return;
+	v->host = host_new(v->set->loop, a.host, families[a.family], a.port);
+	return true;
+}
+
+bool
+clamd_server_is_found(struct clamd_server *v)
+{
+	struct host_addresses *found = host_take_addresses(v->host);
+
+	if (found != NULL && found != v->found) {
+		v->peer.count = MIN_OF(found->count, CLAMD_PEER_ADDRESSES_MAX);
+		v->peer.preferred = 0;
+		for (unsigned i = 0; i < v->peer.count; i++) {
+			v->peer.addresses[i] = found->items[i].storage;
+			v->peer.lengths[i] = found->items[i].len;
+		}
+		host_addresses_unref(&v->found);
+		v->found = TAKE(found);
 	}
-	_Static_assert(sizeof(sun->sun_path) > CONFIG_UNIX_PATH_MAX, "a path has room");
-	sun->sun_family = AF_UNIX;
-	memcpy(sun->sun_path, a.host, strnlen(a.host, CONFIG_UNIX_PATH_MAX));
-	v->peer.lengths[0] = sizeof(*sun);
-	v->peer.count = 1;
+	host_addresses_unref(&found);
+	return v->peer.count > 0;
 }
 
 static uint64_t
@@ -241,6 +226,19 @@ outcome_describe(const struct clamd_outcome *o)
 	return strerror(o->error);
 }
 
+/* There is no address of it, and was none. */
+static void
+server_set_lost(struct clamd_server *v)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why), "its name cannot be looked up: %s", host_get_error(v->host));
+	if (v->state == CLAMD_STATE_DOWN)
+		loop_timer_set_ms(v->timer, v->set->retry_down_ms);
+	else
+		clamd_server_set_down(v, why, false);
+}
+
 static void
 on_probe_done(void *ctx, const struct clamd_outcome *o)
 {
@@ -248,6 +246,8 @@ on_probe_done(void *ctx, const struct clamd_outcome *o)
 	struct clamd_servers *s = v->set;
 	struct slice version;
 
+	if (o->result == CLAMD_UNREACHABLE)
+		host_look_again(v->host);
 	if (o->result == CLAMD_REPLIED && clamd_reply_parse_version(o->reply, &version))
 		server_set_up(v, version);
 	else if (v->state == CLAMD_STATE_DOWN || o->result == CLAMD_LOCAL)
@@ -258,11 +258,30 @@ on_probe_done(void *ctx, const struct clamd_outcome *o)
 	s->on_change(s->ctx);
 }
 
+/* Its name was looked up for the first time, or has failed again. */
+static void
+on_looked_up(void *ctx)
+{
+	struct clamd_server *v = ctx;
+	struct clamd_servers *s = v->set;
+
+	if (clamd_server_is_found(v))
+		clamd_server_probe(v);
+	else
+		server_set_lost(v);
+	s->on_change(s->ctx);
+}
+
 void
 clamd_server_probe(struct clamd_server *v)
 {
 	struct clamd_servers *s = v->set;
 
+	if (!clamd_server_is_found(v)) {
+		if (v->waiter.back == NULL && !host_wait(v->host, &v->waiter, on_looked_up, v))
+			server_set_lost(v);
+		return;
+	}
 	if (v->probe == NULL)
 		v->probe = clamd_exchange_new(s->loop, &v->peer, CLAMD_VERSION, SLICE_NONE,
 		    s->connect_timeout_ms, MIN_OF(s->timeout_ms, VERSION_TIMEOUT_MS),
@@ -289,6 +308,10 @@ clamd_servers_pick(struct clamd_servers *s, const uint8_t *tried, bool *ret_is_h
 
 		if (tried[v->index] != 0 || v->state == CLAMD_STATE_DOWN)
 			continue;
+		if (v->peer.count == 0) {
+			*ret_is_hopeless = false; /* its name is being looked up */
+			continue;
+		}
 		/* Behind one that is not suspect, even when that one is busy now. */
 		if (is_suspect && !best_is_suspect)
 			continue;
@@ -332,8 +355,7 @@ clamd_servers_new(struct loop *l, const struct config_clamd *config, const char 
 		v->state = CLAMD_STATE_NEW;
 		v->address = mem_strdup(config->servers.items[i]);
 		v->timer = loop_timer_new(l, on_probe_timer, v);
-		server_set_address(v);
-		if (v->peer.count > 0)
+		if (server_set_address(v))
 			clamd_server_probe(v);
 		else
 			v->state = CLAMD_STATE_DOWN;
@@ -351,6 +373,9 @@ clamd_servers_free(struct clamd_servers **address)
 	for (size_t i = 0; i < s->count; i++) {
 		clamd_exchange_free(&s->items[i].probe);
 		loop_timer_free(&s->items[i].timer);
+		host_waiter_cancel(&s->items[i].waiter);
+		host_addresses_unref(&s->items[i].found);
+		host_free(&s->items[i].host);
 		free(s->items[i].address);
 	}
 	free(s->items);

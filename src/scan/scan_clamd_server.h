@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/host.h"
 #include "scan/scan_clamd_exchange.h"
 #include "scan/scan_clamd_reply.h"
 
@@ -24,7 +25,10 @@ enum clamd_state {
 struct clamd_server {
 	struct clamd_servers *set;
 	size_t index;
-	char *address; /* as configured */
+	char *address;                /* as configured */
+	struct host *host;            /* where it is; NULL: the address makes no sense */
+	struct host_waiter waiter;    /* for the first look-up of its name */
+	struct host_addresses *found; /* that peer was filled from */
 	struct clamd_peer peer;
 	bool is_unix;
 	bool no_fildes; /* it did not work there */
@@ -52,7 +56,7 @@ struct clamd_servers {
 	void *ctx;
 };
 
-/* Reads the addresses, resolves names (this blocks, see there), begins to ask for versions.
+/* Reads the addresses, begins to look up names and to ask for versions.
  * on_change is called from the loop after a server went down or came up. */
 struct clamd_servers *clamd_servers_new(struct loop *l, const struct config_clamd *config,
     const char *scanner_name, void (*on_change)(void *ctx), void *ctx);
@@ -73,6 +77,9 @@ void clamd_server_set_good(struct clamd_server *v);
 void clamd_server_set_suspect(struct clamd_server *v);
 /* Asks for its version now. */
 void clamd_server_probe(struct clamd_server *v);
+/* Whether there is an address to connect to, in v->peer: the newest, when that was looked up
+ * again meanwhile. */
+bool clamd_server_is_found(struct clamd_server *v);
 
 bool clamd_servers_is_up(const struct clamd_servers *s);
 /* [{...},...] for the status. 0 or negative when out is full. */

@@ -15,7 +15,7 @@ STOP = object()         # reads no more, for four seconds, and ends the connecti
 
 
 class Hop:
-	"""Listens on 127.0.0.1, in threads.
+	"""Listens on 127.0.0.1, or another host, in threads.
 
 	answer		called as answer(verb, line, hop) for every command, and with the verb "." at the
 			end of a mail; None: the usual reply; else the bytes to say, CLOSE, SILENT, or a list
@@ -26,22 +26,22 @@ class Hop:
 
 	def __init__(self, lmtp=False, port=0, tls=None,
 			offers=("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES",
-				"XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE", "SIZE 0")):
+				"XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE", "SIZE 0"), host="127.0.0.1"):
 		self.answer = lambda verb, line, hop: None
 		self.offers = list(offers)
 		self.lines, self.mails, self.connections = [], [], 0
-		self._lmtp, self._tls = lmtp, tls
+		self._lmtp, self._tls, self._host = lmtp, tls, host
 		self._lock = threading.Condition()
 		self._open = []
 		self._listen(port)
 
 	def _listen(self, port):
-		self._socket = socket.create_server(("127.0.0.1", port), backlog=256)
+		self._socket = socket.create_server((self._host, port), backlog=256)
 		self.port = self._socket.getsockname()[1]
 
 	@property
 	def address(self):
-		return "inet:127.0.0.1:%d" % self.port
+		return "inet:%s:%d" % (self._host, self.port)
 
 	def start(self):
 		threading.Thread(target=self._accept, args=(self._socket,), daemon=True).start()
