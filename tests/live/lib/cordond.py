@@ -99,7 +99,10 @@ class Cordond:
 			os.makedirs(self.bin, exist_ok=True)
 			for name in ("cordond", "cordon", "cordon-inspector", "cordon-engine-clamav"):
 				if os.path.exists(os.path.join(binaries(), name)):
-					shutil.copy2(os.path.join(binaries(), name), self.bin)
+					# Not into the old file: somebody killed may not be gone yet, and runs it.
+					copy = os.path.join(self.bin, name)
+					shutil.copy2(os.path.join(binaries(), name), copy + ".new")
+					os.replace(copy + ".new", copy)
 
 	def write_config(self, more=""):
 		"""Writes the configuration from settings and blocks; more is appended as it is."""
