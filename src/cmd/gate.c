@@ -305,7 +305,7 @@ control_readable(void *ctx, unsigned events UNUSED)
 	struct gate *g = ctx;
 	struct frame f;
 
-	int r = frame_recv(g->supervisor_fd, buffer, &f);
+	int r = frame_recv_fds(g->supervisor_fd, buffer, &f);
 
 	if (r == -EAGAIN)
 		return;
@@ -429,6 +429,7 @@ gate_main(int argc, char **argv)
 	}
 	(void)signal(SIGTERM, SIG_IGN);
 	raise_descriptor_limit();
+	frame_keep_spare();
 	counters = mmap(NULL, sizeof(*counters), PROT_READ, MAP_SHARED, GATE_FD_COUNTERS, 0);
 	ASSERT(counters != MAP_FAILED);
 	gate_init(&g, role.config, counters);

@@ -380,7 +380,12 @@ worker_start_helper(struct inspector *ins)
 	if (!any)
 		return;
 	ins->helper = helper_start(&paths, ins->config->limits.memory, ROLE_FD_LOG, &e);
-	for (size_t i = 0; i < HELPER_PROGRAM_COUNT; i++) {
+	if (ins->helper == NULL)
+		log_warn(NULL,
+		    "event=no_helper error=\"%s\": archives that need another program are "
+		    "unsupported",
+		    e.text);
+	for (size_t i = 0; ins->helper != NULL && i < HELPER_PROGRAM_COUNT; i++) {
 		if (ins->programs[i][0] != '\0' && !helper_has(ins->helper, i))
 			log_no_program(i, &e);
 	}

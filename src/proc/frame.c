@@ -2,7 +2,9 @@
 #include "proc/frame.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -115,6 +117,47 @@ frame_recv(int fd, uint8_t *buffer, struct frame *ret_frame)
 	ret_frame->type = (enum frame_type)header.type;
 	ret_frame->body = slice_of(buffer + sizeof(header), (size_t)n - sizeof(header));
 	return 1;
+}
+
+static struct {
+	bool is_kept;
+	unsigned count;
+	int fds[FRAME_FDS_MAX];
+} spare;
+
+static void
+spare_fill(void)
+{
+	while (spare.count < FRAME_FDS_MAX) {
+		int fd = spare.count == 0 ? eventfd(0, EFD_CLOEXEC)
+					  : fcntl(spare.fds[0], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return;
+		spare.fds[spare.count++] = fd;
+	}
+}
+
+void
+frame_keep_spare(void)
+{
+	spare.is_kept = true;
+	spare_fill();
+}
+
+int
+frame_recv_fds(int fd, uint8_t *buffer, struct frame *ret_frame)
+{
+	int r;
+
+	if (!spare.is_kept)
+		return frame_recv(fd, buffer, ret_frame);
+	spare_fill();
+	while (spare.count > 0)
+		fd_close(&spare.fds[--spare.count]);
+	r = frame_recv(fd, buffer, ret_frame);
+	spare_fill();
+	return r;
 }
 
 void

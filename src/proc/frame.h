@@ -68,6 +68,13 @@ int frame_send(int fd, enum frame_type type, struct slice body, const int *fds,
  * 1 received; 0 the other side is gone; -EAGAIN; -EBADMSG too long, unknown type, too many
  * descriptors; other -errno. */
 int frame_recv(int fd, uint8_t *buffer, struct frame *ret_frame);
+/* Keeps FRAME_FDS_MAX descriptors aside for frame_recv_fds(): a process whose clients use up all
+ * that it may have can still be told of new workers, listeners, a new configuration. For the
+ * rest of the process' life. */
+void frame_keep_spare(void);
+/* As frame_recv(), from a channel that brings descriptors. What was kept aside makes room for
+ * them, and as many are kept aside again as there are. */
+int frame_recv_fds(int fd, uint8_t *buffer, struct frame *ret_frame);
 /* Closes what was not taken. */
 void frame_close_fds(struct frame *f);
 int frame_take_fd(struct frame *f, size_t index);

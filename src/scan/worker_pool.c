@@ -226,7 +226,7 @@ tree_readable(void *ctx, unsigned events UNUSED)
 	static uint8_t buffer[FRAME_MAX_BYTES + 16];
 	struct pool_tree *t = ctx;
 	struct frame f;
-	int r = frame_recv(t->fd, buffer, &f);
+	int r = frame_recv_fds(t->fd, buffer, &f);
 
 	if (r == -EAGAIN)
 		return;

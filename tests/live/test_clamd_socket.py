@@ -66,20 +66,25 @@ class Fixture(Station):
 	def same(self, *packets, **options):
 		"""Fails unless both answer the same bytes."""
 		theirs, ours = self.both(*packets, **options)
-		expect(_plain(theirs) == _plain(ours),
+		expect(_plain(_once(theirs)) == _plain(ours),
 			"%r: clamd %r, Cordon %r" % (_shown(packets), theirs, ours))
 		return ours
 
 	def same_lines(self, *packets, **options):
 		"""The same, in whatever order."""
 		theirs, ours = self.both(*packets, **options)
-		expect(sorted(_plain(theirs).split(b"\0")) == sorted(_plain(ours).split(b"\0")),
+		expect(sorted(_plain(_once(theirs)).split(b"\0")) == sorted(_plain(ours).split(b"\0")),
 			"%r: clamd %r, Cordon %r" % (_shown(packets), theirs, ours))
 		return ours
 
 
 def _shown(packets):
 	return [p.data[:80] if isinstance(p, Fd) else p[:80] for p in packets]
+
+
+def _once(answer):
+	"""clamd 1.4.3 says twice of a path that it cannot look at; later ones say it once."""
+	return re.sub(rb"([^\0\n]*: File path check failure: [^\0\n]* ERROR[\0\n])\1", rb"\1", answer)
 
 
 def _plain(answer):

@@ -4,6 +4,8 @@ what happens when the next hop or the client misbehaves. No mail is lost, double
 unseen."""
 
 import json
+import os
+import signal
 import smtplib
 import ssl
 import threading
@@ -22,6 +24,15 @@ class Fixture(Relay):
 
 def _envelope(*recipients):
 	return ["MAIL FROM:<a@client.example>"] + ["RCPT TO:<%s>" % r for r in recipients]
+
+
+def _inspectors(relay, count, but=()):
+	"""The process ids of the inspector tree, its root first, when all of its workers are there;
+	none of `but`."""
+	def whole():
+		pids = [pid for pid in sorted(relay.filter.pids("inspect")) if pid not in but]
+		return pids if len(pids) == count + 1 else None
+	return process.wait_for(whole, 20, "%d inspectors" % count)
 
 
 @test
@@ -363,7 +374,7 @@ def clients_that_vanish_cost_no_worker(relay):
 	"""A scan that has begun goes on without its client: else some clients that go could leave nobody
 	to look at the mail of the others."""
 	relay.start(settings=dict(inspectors=2))
-	before = sorted(relay.filter.pids("inspect"))
+	before = _inspectors(relay, 2)
 	for number in range(30):
 		client = raw.Raw(relay.port)
 		for line in [b"EHLO c"] + [l.encode() for l in _envelope("v@x")] + [b"DATA"]:
@@ -427,12 +438,20 @@ def too_many_connections(relay):
 @test
 def no_descriptor_is_left(relay):
 	"""Connections wait then, and keep nobody busy."""
-	relay.start(prefix=["prlimit", "--nofile=100:100"])
-	gate = relay.filter.pids("gate")[0]
+	relay.start(prefix=["prlimit", "--nofile=100:100"], settings=dict(inspectors=2))
+	gate, inspectors = relay.filter.pids("gate")[0], _inspectors(relay, 2)
 	clients = [raw.Raw(relay.port) for _ in range(150)]
 	used = process.cpu_s(gate)
 	time.sleep(1)
 	expect(process.cpu_s(gate) - used < 0.3, "the gate spins")
+	# What the supervisor and the trees send it brings descriptors, and must arrive all the same.
+	for pid in inspectors[1:]:
+		os.kill(pid, signal.SIGKILL)
+	_inspectors(relay, 2, but=inspectors[1:])
+	relay.filter.reload()
+	relay.filter.wait_log("event=tree_ready", count=2)
+	time.sleep(0.3)
+	expect(relay.filter.pids("gate") == [gate], "another gate: %r" % relay.filter.pids("gate"))
 	for client in clients:
 		client.socket.close()
 	expect_reply(relay.send(mails.clean("descriptors")), "250")

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -129,6 +130,46 @@ test_descriptors(void **state UNUSED)
 	assert_int_equal(fds_count(), before);
 }
 
+/* Clients have taken all descriptors: what the supervisor sends must still arrive. */
+static void
+test_no_descriptor_is_left(void **state UNUSED)
+{
+	int pair[2], fds[FRAME_FDS_MAX], full[128];
+	struct rlimit before, low;
+	unsigned n = 0;
+	struct frame f;
+
+	for (size_t i = 0; i < FRAME_FDS_MAX; i++)
+		fds[i] = STDERR_FILENO;
+	assert_int_equal(frame_pair(pair), 0);
+	frame_keep_spare();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = 100;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while (n < ARRAY_LEN(full) && (full[n] = dup(STDERR_FILENO)) >= 0)
+		n++;
+	assert_true(n > 0 && n < ARRAY_LEN(full));
+	for (unsigned turn = 0; turn < 3; turn++) { /* they are kept aside again each time */
+		assert_int_equal(
+		    frame_send(pair[0], FRAME_LISTENERS, SLICE_NONE, fds, FRAME_FDS_MAX), 0);
+		assert_int_equal(frame_recv_fds(pair[1], buffer, &f), 1);
+		assert_int_equal(f.fd_count, FRAME_FDS_MAX);
+		assert_int_equal(dup(STDERR_FILENO), -1);
+		frame_close_fds(&f);
+	}
+	/* Without them such a message is lost. */
+	assert_int_equal(frame_send(pair[0], FRAME_LISTENERS, SLICE_NONE, fds, FRAME_FDS_MAX), 0);
+	while (n < ARRAY_LEN(full) && (full[n] = dup(STDERR_FILENO)) >= 0)
+		n++;
+	assert_int_equal(frame_recv(pair[1], buffer, &f), -EBADMSG);
+	while (n > 0)
+		close(full[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* What is no message of ours. Each comes with and without descriptors; none of these stays. */
 static void
 test_refused(void **state UNUSED)
@@ -187,7 +228,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_messages_stay_apart), cmocka_unit_test(test_descriptors),
-		cmocka_unit_test(test_refused) };
+		cmocka_unit_test(test_no_descriptor_is_left), cmocka_unit_test(test_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

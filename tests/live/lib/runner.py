@@ -63,6 +63,8 @@ def _run_one(function, fixture):
 		_report("FAIL", name, "%s: %s" % (type(error).__name__, error)
 			if not isinstance(error, AssertionError) else str(error))
 		traceback.print_exc()
+		if hasattr(fixture, "log"):
+			print("--- end of the logs\n%s" % fixture.log(), flush=True)
 		return False
 	print("PASS %s (%.1f s)" % (name, time.monotonic() - begin), flush=True)
 	return True
@@ -99,13 +101,7 @@ def main(fixture=None, needs_root=True):
 		if hasattr(made, "stop"):
 			made.stop()
 	if failed:
-		_show_logs(made, root)
+		print("--- all logs: %s" % root, flush=True)
 	else:
 		process.remove_work_folder(root)
 	sys.exit(1 if failed else 0)
-
-
-def _show_logs(made, root):
-	if hasattr(made, "log"):
-		print("--- end of the logs (all of them: %s)" % root)
-		print(made.log(), flush=True)
