@@ -28,10 +28,13 @@ def _envelope(*recipients):
 
 def _inspectors(relay, count, but=()):
 	"""The process ids of the inspector tree, its root first, when all of its workers are there;
-	none of `but`."""
+	none of `but`. What one forks has its name for a moment, so they are looked at a few times."""
+	seen = []
+
 	def whole():
 		pids = [pid for pid in sorted(relay.filter.pids("inspect")) if pid not in but]
-		return pids if len(pids) == count + 1 else None
+		seen.append(pids if len(pids) == count + 1 else None)
+		return pids if seen[-5:] == [pids] * 5 else None
 	return process.wait_for(whole, 20, "%d inspectors" % count)
 
 
@@ -389,7 +392,9 @@ def clients_that_vanish_cost_no_worker(relay):
 	# Some were through before their client went: those are whole, and went on once.
 	expect(all(count == 1 for count in relay.hop.counts().values()), repr(relay.hop.counts()))
 	lost = relay.filter.log_lines("event=mail", "answer=lost")
-	expect(lost and all("verdict=clean" in line for line in lost), "%r" % lost[:2])
+	# Looked at to the end, though nobody waited for it; what no worker had begun yet is dropped.
+	expect(any("verdict=clean" in line and "next_hop_code" not in line for line in lost) and
+		all("verdict=clean" in line or " code=0 " in line for line in lost), "%r" % lost[:2])
 
 
 @test
