@@ -52,7 +52,7 @@ class Fixture(Station):
 
 	def freeze(self, on):
 		"""Stops the inspectors in their tracks, or lets them go on."""
-		for pid in self.filter.pids("inspect"):
+		for pid in self.filter.inspectors() if on else self.filter.pids("inspect"):
 			try:
 				os.kill(pid, signal.SIGSTOP if on else signal.SIGCONT)
 			except ProcessLookupError:

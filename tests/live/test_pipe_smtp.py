@@ -152,7 +152,7 @@ def killed_in_the_middle(station):
 		station.start()
 		name = "killed-%d" % tcp
 		session = _Session(station.command(), tcp)
-		for pid in station.filter.pids("inspect"):
+		for pid in station.filter.inspectors():
 			os.kill(pid, signal.SIGSTOP)
 		threading.Timer(1, lambda: station.filter.kill("gate")).start()
 		try:

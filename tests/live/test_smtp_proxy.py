@@ -26,18 +26,6 @@ def _envelope(*recipients):
 	return ["MAIL FROM:<a@client.example>"] + ["RCPT TO:<%s>" % r for r in recipients]
 
 
-def _inspectors(relay, count, but=()):
-	"""The process ids of the inspector tree, its root first, when all of its workers are there;
-	none of `but`. What one forks has its name for a moment, so they are looked at a few times."""
-	seen = []
-
-	def whole():
-		pids = [pid for pid in sorted(relay.filter.pids("inspect")) if pid not in but]
-		seen.append(pids if len(pids) == count + 1 else None)
-		return pids if seen[-5:] == [pids] * 5 else None
-	return process.wait_for(whole, 20, "%d inspectors" % count)
-
-
 @test
 def clean_passes_and_infected_is_refused(relay):
 	content = mails.clean("clean")
@@ -377,7 +365,7 @@ def clients_that_vanish_cost_no_worker(relay):
 	"""A scan that has begun goes on without its client: else some clients that go could leave nobody
 	to look at the mail of the others."""
 	relay.start(settings=dict(inspectors=2))
-	before = _inspectors(relay, 2)
+	before = relay.filter.inspectors()
 	for number in range(30):
 		client = raw.Raw(relay.port)
 		for line in [b"EHLO c"] + [l.encode() for l in _envelope("v@x")] + [b"DATA"]:
@@ -444,7 +432,7 @@ def too_many_connections(relay):
 def no_descriptor_is_left(relay):
 	"""Connections wait then, and keep nobody busy."""
 	relay.start(prefix=["prlimit", "--nofile=100:100"], settings=dict(inspectors=2))
-	gate, inspectors = relay.filter.pids("gate")[0], _inspectors(relay, 2)
+	gate, inspectors = relay.filter.pids("gate")[0], relay.filter.inspectors()
 	clients = [raw.Raw(relay.port) for _ in range(150)]
 	used = process.cpu_s(gate)
 	time.sleep(1)
@@ -452,7 +440,7 @@ def no_descriptor_is_left(relay):
 	# What the supervisor and the trees send it brings descriptors, and must arrive all the same.
 	for pid in inspectors[1:]:
 		os.kill(pid, signal.SIGKILL)
-	_inspectors(relay, 2, but=inspectors[1:])
+	relay.filter.inspectors(but=inspectors[1:])
 	relay.filter.reload()
 	relay.filter.wait_log("event=tree_ready", count=2)
 	time.sleep(0.3)

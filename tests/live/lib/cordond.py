@@ -163,6 +163,18 @@ class Cordond:
 		return [pid for pid in process.descendants(self.process.pid)
 			if process.title(pid) == "cordon-" + role and not process.is_zombie(pid)]
 
+	def inspectors(self, but=()):
+		"""Waits until the inspector tree is complete and returns its pids, the root's first; none
+		of `but`. What one forks has its name for a moment, so they are looked at a few times."""
+		seen = []
+
+		def whole():
+			pids = [pid for pid in sorted(self.pids("inspect")) if pid not in but]
+			seen.append(pids)
+			complete = len(pids) == self.settings["inspectors"] + 1
+			return pids if complete and seen[-5:] == [pids] * 5 else None
+		return process.wait_for(whole, 20, "%d inspectors" % self.settings["inspectors"])
+
 	def kill(self, role, which=0):
 		"""kill -9 to one process of a role. Returns its pid, None when there is none."""
 		pids = self.pids(role)
