@@ -161,6 +161,10 @@ landlock_close(const char *folder, struct err *e)
 	    0);
 	int r = 0;
 
+	if (ruleset < 0 && errno == EPERM)
+		return err_set(e, errno, "cannot close the cage with Landlock: this container "
+		    "forbids its system calls (systemd-nspawn: --system-call-filter="
+		    "'landlock_create_ruleset landlock_add_rule landlock_restrict_self')");
 	if (ruleset < 0)
 		return err_set(e, errno, "cannot close the cage with Landlock (kernel 5.13 or later "
 		    "with CONFIG_SECURITY_LANDLOCK is needed; see /sys/kernel/security/lsm)");

@@ -2,14 +2,20 @@
  * end tells. Under AddressSanitizer the cage is wider, for its reports: less is tested then. */
 #include "test_common.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -316,6 +322,44 @@ test_without_cage(void **state UNUSED)
 	assert_true(try_work());
 }
 
+/* A container may let no landlock_create_ruleset() through: systemd-nspawn does not by itself. */
+static void
+forbid_landlock(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { ARRAY_LEN(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+		_exit(NO_CAGE);
+}
+
+/* Nothing is looked at then, and the log says what to do. */
+static void
+test_container_without_landlock(void **state UNUSED)
+{
+	struct cage_limits limits = { .memory_bytes = MEMORY_BYTES, .file_bytes = 40000 };
+	pid_t pid = fork();
+	struct err e;
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		forbid_landlock();
+		_exit(cage_enter(CAGE_INSPECTOR, &limits, &e) == -EPERM &&
+		      strstr(e.text, "this container") != NULL &&
+		      strstr(e.text, "--system-call-filter") != NULL ? ALLOWED : REFUSED);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), ALLOWED);
+}
+
 static void
 test_no_such_folder(void **state UNUSED)
 {
@@ -416,7 +460,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_without_cage),
 		cmocka_unit_test(test_inspector), cmocka_unit_test(test_engine),
-		cmocka_unit_test(test_no_such_folder), cmocka_unit_test(test_cpu_alarm),
+		cmocka_unit_test(test_no_such_folder),
+		cmocka_unit_test(test_container_without_landlock), cmocka_unit_test(test_cpu_alarm),
 		cmocka_unit_test(test_tied_to_parent) };
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
