@@ -67,8 +67,31 @@ def stop(process, timeout_s=20, sig=signal.SIGTERM):
 	return process.returncode
 
 
-def kill_group(pid):
-	"""Kills the process group that start() made for pid."""
+def _works_below(pid, folder):
+	try:
+		return (os.readlink("/proc/%d/cwd" % pid) + "/").startswith(os.path.realpath(folder) + "/")
+	except OSError:
+		return False
+
+
+def group_members(group):
+	"""The process ids of a process group."""
+	found = []
+	for name in os.listdir("/proc"):
+		fields = read_text("/proc/%s/stat" % name).rpartition(") ")[2].split() if name.isdigit() else []
+		if len(fields) > 2 and fields[2] == str(group):
+			found.append(int(name))
+	return found
+
+
+def kill_group(pid, below=None):
+	"""Kills the process group that start() made for pid.
+
+	below	a folder: only when one of the group works in it. For a leader that ended long ago: its
+			number may be another's by now, with a group of its own.
+	"""
+	if below is not None and not any(_works_below(p, below) for p in group_members(pid)):
+		return
 	try:
 		os.killpg(pid, signal.SIGKILL)
 	except ProcessLookupError:

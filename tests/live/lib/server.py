@@ -53,9 +53,9 @@ class Server:
 		"""Ends the daemon and what it forked."""
 		if self.process is None:
 			return
-		pid = self.process.pid
+		pid, ended_before = self.process.pid, self.process.returncode is not None
 		process.stop(self.process, timeout_s=15, sig=signal.SIGTERM)
-		process.kill_group(pid)
+		process.kill_group(pid, below=self.base if ended_before else None)
 		self.process = None
 
 	def log(self, limit=None):
