@@ -343,7 +343,7 @@ forbid_landlock(void)
 static void
 test_container_without_landlock(void **state UNUSED)
 {
-	struct cage_limits limits = { .memory_bytes = MEMORY_BYTES, .file_bytes = 40000 };
+	struct cage_limits limits = { .file_bytes = 40000, .folder = folder };
 	pid_t pid = fork();
 	struct err e;
 	int status;
@@ -351,7 +351,7 @@ test_container_without_landlock(void **state UNUSED)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		forbid_landlock();
-		_exit(cage_enter(CAGE_INSPECTOR, &limits, &e) == -EPERM &&
+		_exit(cage_enter(CAGE_ENGINE, &limits, &e) == -EPERM &&
 		      strstr(e.text, "this container") != NULL &&
 		      strstr(e.text, "--system-call-filter") != NULL ? ALLOWED : REFUSED);
 	}
