@@ -190,12 +190,16 @@ def version(station):
 
 @test
 def paths(station):
+	# 1.4.3 takes ".." out of the path that it answers with; later ones say what they were asked.
+	rewrites = station.theirs(b"zVERSION\0").startswith(b"ClamAV 1.4.3")
 	for command in SCANS:
 		for name in ("clean", "empty", "eicar", "a b", "nope", "clean/x", "sub/../clean",
 				"sub/../eicar", "sub", "sub/", "sub//", "sub/deep", "good", "hollow", "void", "links",
 				"sub/empty", ""):
 			if name == "" and command in (b"SCAN", b"ALLMATCHSCAN"):
 				continue          # which of several comes first is the folder's order
+			if ".." in name and rewrites:
+				continue
 			if name == "" or b"MULTI" in command:
 				os.chmod(station.path("secret"), 0o644)
 				station.same_lines(b"z%s %s\0" % (command, station.path(name).encode()))
