@@ -22,6 +22,22 @@ helper_line_next(struct slice *rest, struct slice *ret)
 	return true;
 }
 
+bool
+helper_word_next(struct slice *rest, struct slice *ret)
+{
+	size_t from = 0, end;
+
+	while (from < rest->len && rest->ptr[from] == ' ')
+		from++;
+	*rest = slice_from(*rest, from);
+	if (rest->len == 0)
+		return false;
+	end = slice_find_byte(*rest, ' ', 0);
+	*ret = slice_sub(*rest, 0, end == SIZE_MAX ? rest->len : end);
+	*rest = slice_from(*rest, ret->len);
+	return true;
+}
+
 /* "KEY = value" */
 static bool
 line_has(struct slice line, const char *key, struct slice *ret_value)

@@ -48,5 +48,7 @@ uint64_t helper_complaints_get_facts(
     struct slice messages, const struct helper_complaint *rows, size_t count);
 /* The next line, without its end. False: none is left. */
 bool helper_line_next(struct slice *rest, struct slice *ret);
+/* The next word between blanks; *rest moves to behind it. False: none is left. */
+bool helper_word_next(struct slice *rest, struct slice *ret);
 
 #endif

@@ -19,21 +19,6 @@ find_last(struct slice s, uint8_t c)
 	return SIZE_MAX;
 }
 
-/* The next word between blanks. False: none is left. */
-static bool
-word_next(struct slice *rest, struct slice *ret)
-{
-	size_t end;
-
-	*rest = slice_trim(*rest);
-	if (rest->len == 0)
-		return false;
-	end = slice_find_byte(*rest, ' ', 0);
-	*ret = slice_sub(*rest, 0, end == SIZE_MAX ? rest->len : end);
-	*rest = slice_from(*rest, ret->len);
-	return true;
-}
-
 /* Packed size, size, date, time and what may follow. False: not those. */
 static bool
 numbers_read(struct slice text, uint64_t *ret_packed, uint64_t *ret_size)
@@ -41,7 +26,7 @@ numbers_read(struct slice text, uint64_t *ret_packed, uint64_t *ret_size)
 	struct slice word;
 
 	for (unsigned n = 0; n < WORDS_MIN; n++) {
-		if (!word_next(&text, &word) ||
+		if (!helper_word_next(&text, &word) ||
 		    (n == 0 && !slice_parse_uint(word, UINT32_MAX, ret_packed)) ||
 		    (n == 1 && !slice_parse_uint(word, UINT32_MAX, ret_size)))
 			return false;

@@ -10,34 +10,18 @@
 #define HEADING   "method      compressed  uncompr. ratio uncompressed_name"
 #define NO_METHOD "            "
 
-/* The next word between blanks, which moves *rest to behind it. False: none is left. */
-static bool
-word_next(struct slice *rest, struct slice *ret)
-{
-	size_t from = 0, end;
-
-	while (from < rest->len && rest->ptr[from] == ' ')
-		from++;
-	*rest = slice_from(*rest, from);
-	if (rest->len == 0)
-		return false;
-	end = slice_find_byte(*rest, ' ', 0);
-	*ret = slice_sub(*rest, 0, end == SIZE_MAX ? rest->len : end);
-	*rest = slice_from(*rest, ret->len);
-	return true;
-}
-
 static bool
 line_read(struct slice line, struct helper_member *m)
 {
 	struct slice method, packed_word, size, ratio;
 	uint64_t packed;
 
-	if (!word_next(&line, &method) || !slice_starts_with(method, SLICE_LIT("LZO")) ||
-	    !word_next(&line, &packed_word) ||
+	if (!helper_word_next(&line, &method) || !slice_starts_with(method, SLICE_LIT("LZO")) ||
+	    !helper_word_next(&line, &packed_word) ||
 	    !slice_parse_uint(packed_word, UINT64_MAX - 1, &packed) ||
-	    !word_next(&line, &size) || !slice_parse_uint(size, UINT64_MAX - 1, &m->size) ||
-	    !word_next(&line, &ratio) || ratio.ptr[ratio.len - 1] != '%')
+	    !helper_word_next(&line, &size) ||
+	    !slice_parse_uint(size, UINT64_MAX - 1, &m->size) ||
+	    !helper_word_next(&line, &ratio) || ratio.ptr[ratio.len - 1] != '%')
 		return false;
 	m->path = slice_from(line, MIN_OF(line.len, (size_t)1));
 	if (slice_starts_with(m->path, SLICE_LIT(FOLDER)))
